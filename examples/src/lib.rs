@@ -1,0 +1,1 @@
+//! What the example programs of mi7 share.

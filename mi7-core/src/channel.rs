@@ -1,0 +1,637 @@
+//! An open channel: the ring, the table entry of this process, and waiting.
+
+use std::fs::File;
+use std::ptr::NonNull;
+use std::time::{Duration, Instant};
+
+use crate::error::{Error, Result};
+use crate::layout::{Geometry, Preamble};
+use crate::os::{self, Location};
+use crate::position::{Owner, Phase, Word};
+use crate::recovery::{Participant, Table};
+use crate::region::Region;
+use crate::ring::{Blocked, Claim, Lease, Ring};
+use crate::sync::{AtomicU32, AtomicU64, Ordering, spin_loop};
+use crate::wait::{Bell, TICK};
+
+/// What a channel is made with.
+#[derive(Clone, Debug)]
+pub struct Spec<'a> {
+    /// Slots, at least 1.
+    pub capacity: u32,
+    /// Bytes of a message.
+    pub payload: u64,
+    /// Alignment of a message, a power of two up to [`MAX_ALIGN`](crate::MAX_ALIGN).
+    pub align: u32,
+    /// How messages are encoded: a number this layer gives no meaning to.
+    pub encoding: u32,
+    /// What tells message types apart.
+    pub fingerprint: [u8; 16],
+    /// The message type, in words.
+    pub schema: &'a str,
+    /// Permission bits of the file.
+    pub mode: u32,
+}
+
+/// What stands in the preamble of a channel.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Info {
+    /// Its shape.
+    pub geometry: Geometry,
+    /// How messages are encoded.
+    pub encoding: u32,
+    /// What tells message types apart.
+    pub fingerprint: [u8; 16],
+    /// The message type, in words.
+    pub schema: String,
+    /// When it was made, in nanoseconds since the Unix epoch.
+    pub created: u64,
+    /// Drawn at random when it was made: two channels of one name, one after the other, differ in it.
+    pub id: [u8; 16],
+    /// Bytes of the file.
+    pub bytes: u64,
+}
+
+impl Info {
+    fn new(preamble: &Preamble, schema: String) -> Self {
+        Info {
+            geometry: preamble.geometry,
+            encoding: preamble.encoding,
+            fingerprint: preamble.fingerprint,
+            schema,
+            created: preamble.created,
+            id: preamble.id,
+            bytes: preamble.geometry.file_len().unwrap_or(0),
+        }
+    }
+
+    /// Reads it from a channel's file, without opening the channel.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NotFound`], [`Error::NotAChannel`], [`Error::PermissionDenied`].
+    pub fn read(location: &Location) -> Result<Self> {
+        let (_, preamble, schema) = Region::open(location)?;
+        Ok(Info::new(&preamble, schema))
+    }
+}
+
+/// How a channel is doing. Counted while others go on: exact when nobody does.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Snapshot {
+    /// Messages that wait to be received.
+    pub waiting: u64,
+    /// Messages that receivers hold.
+    pub leased: u64,
+    /// Slots that senders are writing to.
+    pub writing: u64,
+    /// Messages sent since the channel was made.
+    pub sent: u64,
+    /// Messages received and done with since the channel was made.
+    pub received: u64,
+    /// The most messages seen waiting at once. Sampled: short bursts may be missed.
+    pub peak: u64,
+    /// No more can be sent.
+    pub closed: bool,
+    /// The file has lost its name.
+    pub removed: bool,
+    /// The processes that have the channel open.
+    pub participants: Vec<Participant>,
+}
+
+/// What a handle remembers of its last claim, so as not to look at what it knows.
+#[derive(Default, Debug)]
+pub struct Memory {
+    /// The counter of the last claim that was settled; see [`Ring::claim`].
+    settled: AtomicU64,
+    /// Calls since the clock was last looked at, and at how many it is.
+    calls: AtomicU32,
+    /// Millisecond at which the clock was last looked at.
+    looked: AtomicU64,
+    /// Position of `head` when it was last looked at, to tell the depth.
+    head: AtomicU64,
+    /// Sends to go until the depth is looked at again, and how many it was last time.
+    depth_in: AtomicU32,
+    depth_every: AtomicU32,
+}
+
+/// A slot that is the holder's to write to. Settle it with [`Channel::publish`] or [`Channel::give_up`]: until then it
+/// stands in the way of everything sent after it.
+#[derive(Debug)]
+#[must_use]
+pub struct Grant(Claim);
+
+/// A slot that is the holder's to read. Settle it with [`Channel::release`] or [`Channel::put_back`].
+#[derive(Debug)]
+#[must_use]
+pub struct Held(Lease);
+
+impl Held {
+    /// How often the message has been handed out, this time included: 1 for nearly all. Counts on from 32 after 63.
+    pub fn deliveries(&self) -> u32 {
+        self.0.deliveries + 1
+    }
+}
+
+/// One opening of a channel.
+pub struct Channel {
+    region: Region,
+    file: File,
+    location: Location,
+    info: Info,
+    me: Owner,
+    spins: u32,
+}
+
+/// How often a waiter looks before it parks. A look takes 10 to 20 ns, being woken 30 µs.
+const SPINS: u32 = 1000;
+/// Every so many receives on a busy channel, the clock is looked at, for whether it is time to look for the dead.
+const CLOCK_EVERY: u32 = 16;
+/// Every so many sends at the most, the depth is looked at.
+const DEPTH_EVERY: u32 = 64;
+
+impl Channel {
+    /// Makes a channel and opens it.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::AlreadyExists`], [`Error::NoSpace`], [`Error::InvalidOption`], [`Error::PermissionDenied`],
+    /// [`Error::UnsafeDirectory`]. In each case nothing was made.
+    pub fn create(location: Location, spec: &Spec<'_>) -> Result<Self> {
+        let geometry = Geometry {
+            capacity: spec.capacity,
+            payload: spec.payload,
+            align: spec.align,
+            schema: u32::try_from(spec.schema.len()).unwrap_or(u32::MAX),
+        };
+        let preamble = Preamble {
+            geometry,
+            encoding: spec.encoding,
+            fingerprint: spec.fingerprint,
+            created: os::unix_nanos(),
+            id: os::random(),
+        };
+        let (region, file) = Region::create(&location, preamble, spec.schema, spec.mode)?;
+        Self::enter(region, file, location, spec.schema.to_owned())
+    }
+
+    /// Opens a channel, if `accept` finds nothing wrong with it.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NotFound`], [`Error::NotAChannel`], [`Error::PermissionDenied`], [`Error::TableFull`], and those of
+    /// `accept`, before anything in the channel was touched.
+    pub fn open(location: Location, accept: impl FnOnce(&Info) -> Result<()>) -> Result<Self> {
+        let (file, preamble, schema) = Region::open(&location)?;
+        accept(&Info::new(&preamble, schema.clone()))?;
+        let region = Region::map(&file, &location, preamble)?;
+        let channel = Self::enter(region, file, location, schema)?;
+        if channel.is_removed() {
+            return Err(Error::NotFound { path: channel.location.path() });
+        }
+        Ok(channel)
+    }
+
+    fn enter(region: Region, file: File, location: Location, schema: String) -> Result<Self> {
+        let table = Table { region: &region, file: &file };
+        let me = match table.enter() {
+            Ok(Some(me)) => me,
+            Ok(None) => {
+                return Err(Error::TableFull { path: location.path(), participants: crate::PARTICIPANTS });
+            }
+            Err(source) => return Err(Error::Os { call: "fcntl(F_OFD_SETLK)", path: location.path(), source }),
+        };
+        let info = Info::new(&region.preamble, schema);
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        let channel = Channel { region, file, location, info, me, spins: if cores > 1 { SPINS } else { 0 } };
+        channel.look_around();
+        Ok(channel)
+    }
+
+    fn ring(&self) -> &Ring {
+        &self.region.ring
+    }
+
+    fn table(&self) -> Table<'_> {
+        Table { region: &self.region, file: &self.file }
+    }
+
+    fn receivers(&self) -> Bell<'_> {
+        Bell(&self.ring().shared().receivers.0)
+    }
+
+    fn senders(&self) -> Bell<'_> {
+        Bell(&self.ring().shared().senders.0)
+    }
+
+    /// What stands in the preamble.
+    pub fn info(&self) -> &Info {
+        &self.info
+    }
+
+    /// Where the file lies.
+    pub fn location(&self) -> &Location {
+        &self.location
+    }
+
+    // ---- sending ---------------------------------------------------------------------------------------------------
+
+    /// Claims a slot, if there is room.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Full`], [`Error::Closed`], [`Error::Exhausted`], [`Error::Corrupt`].
+    #[inline]
+    pub fn try_claim(&self, memory: &Memory) -> Result<Grant> {
+        match self.claim(memory) {
+            Ok(claim) => Ok(Grant(claim)),
+            Err(blocked) => self.claim_slowly(memory, blocked, Some(None)),
+        }
+    }
+
+    /// Claims a slot, waiting for room until `deadline` (for ever, if there is none).
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Timeout`], [`Error::Closed`], [`Error::Exhausted`], [`Error::Corrupt`].
+    #[inline]
+    pub fn claim_until(&self, memory: &Memory, deadline: Option<Instant>) -> Result<Grant> {
+        match self.claim(memory) {
+            Ok(claim) => Ok(Grant(claim)),
+            Err(blocked) => self.claim_slowly(memory, blocked, deadline.map(Some)),
+        }
+    }
+
+    #[inline]
+    fn claim(&self, memory: &Memory) -> Result<Claim, Blocked> {
+        let settled = memory.settled.load(Ordering::Relaxed);
+        self.ring().claim(self.me, settled, &|owner| self.table().is_dead(self.me, owner))
+    }
+
+    /// `deadline`: `None` for never, `Some(None)` for now.
+    #[cold]
+    fn claim_slowly(&self, memory: &Memory, blocked: Blocked, deadline: Option<Option<Instant>>) -> Result<Grant> {
+        if blocked != Blocked::Full {
+            return Err(self.error(blocked));
+        }
+        self.note_peak(u64::from(self.info.geometry.capacity));
+        let claim = self.wait(
+            self.senders(),
+            deadline,
+            Error::Full,
+            || self.ring().watch_tail(),
+            || match self.claim(memory) {
+                Ok(claim) => Ok(Some(claim)),
+                Err(Blocked::Full) => Ok(None),
+                Err(blocked) => Err(self.error(blocked)),
+            },
+            // Room for one more sender: the slot after the one just claimed.
+            || self.ring().watch_tail().is_some_and(|(_, word)| Word(word).phase() == Phase::Free),
+        )?;
+        Ok(Grant(claim))
+    }
+
+    /// Where the message goes: `payload` bytes, aligned as the geometry says. Nobody else touches them while the grant
+    /// lasts.
+    #[inline]
+    pub fn slot(&self, grant: &Grant) -> NonNull<u8> {
+        self.region.payload(grant.0.index)
+    }
+
+    /// Hands the message over.
+    #[inline]
+    pub fn publish(&self, memory: &Memory, grant: Grant) {
+        self.ring().publish(&grant.0);
+        memory.settled.store(grant.0.counter, Ordering::Relaxed);
+        self.receivers().ring_if_parked();
+        fault!("receivers rung");
+        self.sample_depth(memory, &grant.0);
+    }
+
+    /// Gives the slot back unwritten.
+    #[cold]
+    pub fn give_up(&self, memory: &Memory, grant: Grant) {
+        self.ring().give_up(&grant.0);
+        memory.settled.store(grant.0.counter, Ordering::Relaxed);
+        self.receivers().ring_if_parked();
+        self.senders().ring_if_parked();
+    }
+
+    /// Keeps the peak. Looks at `head`, which is the receivers' line, only where the depth as last known would be a new
+    /// peak, and ever more rarely while it turns out not to be.
+    #[inline]
+    fn sample_depth(&self, memory: &Memory, claim: &Claim) {
+        let wait = memory.depth_in.load(Ordering::Relaxed);
+        if wait > 0 {
+            memory.depth_in.store(wait - 1, Ordering::Relaxed);
+            return;
+        }
+        let (positions, stats) = (self.ring().positions, &self.ring().shared().stats.0);
+        let sent = positions.count(claim.position) + 1;
+        let peak = stats.peak.load(Ordering::Relaxed);
+        if sent.saturating_sub(memory.head.load(Ordering::Relaxed)) <= peak {
+            return;
+        }
+        let head = positions.count(self.ring().head().position());
+        memory.head.store(head, Ordering::Relaxed);
+        let every = if sent.saturating_sub(head) > peak {
+            self.note_peak(sent.saturating_sub(head));
+            0
+        } else {
+            (memory.depth_every.load(Ordering::Relaxed) * 2 + 1).min(DEPTH_EVERY)
+        };
+        memory.depth_every.store(every, Ordering::Relaxed);
+        memory.depth_in.store(every, Ordering::Relaxed);
+    }
+
+    fn note_peak(&self, depth: u64) {
+        let depth = depth.min(u64::from(self.info.geometry.capacity));
+        let peak = &self.ring().shared().stats.0.peak;
+        if peak.load(Ordering::Relaxed) < depth {
+            peak.fetch_max(depth, Ordering::Relaxed);
+        }
+    }
+
+    // ---- receiving -------------------------------------------------------------------------------------------------
+
+    /// Leases a message, if there is one.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Empty`], [`Error::Closed`] once the channel is closed and drained, [`Error::Corrupt`].
+    #[inline]
+    pub fn try_lease(&self, memory: &Memory) -> Result<Held> {
+        match self.lease(memory) {
+            Ok(lease) => Ok(Held(lease)),
+            Err(blocked) => self.lease_slowly(memory, blocked, Some(None)),
+        }
+    }
+
+    /// Leases a message, waiting for one until `deadline` (for ever, if there is none).
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Timeout`], [`Error::Closed`] once the channel is closed and drained, [`Error::Corrupt`].
+    #[inline]
+    pub fn lease_until(&self, memory: &Memory, deadline: Option<Instant>) -> Result<Held> {
+        match self.lease(memory) {
+            Ok(lease) => Ok(Held(lease)),
+            Err(blocked) => self.lease_slowly(memory, blocked, deadline.map(Some)),
+        }
+    }
+
+    #[inline]
+    fn lease(&self, memory: &Memory) -> Result<Lease, Blocked> {
+        let settled = memory.settled.load(Ordering::Relaxed);
+        let lease = self.ring().lease(self.me, settled, &|owner| self.table().is_dead(self.me, owner))?;
+        // On a channel that is never empty nobody waits, and so nobody looks for the dead but here.
+        let calls = memory.calls.load(Ordering::Relaxed);
+        if calls > 0 {
+            memory.calls.store(calls - 1, Ordering::Relaxed);
+        } else {
+            self.look_at_clock(memory);
+        }
+        Ok(lease)
+    }
+
+    #[cold]
+    fn look_at_clock(&self, memory: &Memory) {
+        let now = os::coarse_millis();
+        let slow = memory.looked.swap(now, Ordering::Relaxed) != now;
+        memory.calls.store(if slow { 0 } else { CLOCK_EVERY }, Ordering::Relaxed);
+        if slow {
+            self.look_around();
+        }
+    }
+
+    #[cold]
+    fn lease_slowly(&self, memory: &Memory, blocked: Blocked, deadline: Option<Option<Instant>>) -> Result<Held> {
+        if blocked != Blocked::Empty {
+            return Err(self.error(blocked));
+        }
+        let lease = self.wait(
+            self.receivers(),
+            deadline,
+            Error::Empty,
+            || self.ring().watch_head(),
+            || match self.lease(memory) {
+                Ok(lease) => Ok(Some(lease)),
+                Err(Blocked::Empty) if self.is_ended() => Err(Error::Closed),
+                Err(Blocked::Empty) => Ok(None),
+                Err(blocked) => Err(self.error(blocked)),
+            },
+            // A message for one more receiver.
+            || {
+                self.ring().may_redeliver()
+                    || self.ring().watch_head().is_some_and(|(_, word)| Word(word).phase() == Phase::Ready)
+            },
+        )?;
+        Ok(Held(lease))
+    }
+
+    /// Closed, drained, and nothing left behind by the dead. `closed` is a hint that spares idle polls the senders' line.
+    fn is_ended(&self) -> bool {
+        // Relaxed: a hint; `is_drained` decides. One who waits looks at the truth at each tick (`wait`).
+        if self.ring().shared().hints.0.closed.load(Ordering::Relaxed) == 0 || !self.ring().is_drained() {
+            return false;
+        }
+        self.table().reap(self.me);
+        !self.ring().may_redeliver()
+    }
+
+    /// Where the message is: `payload` bytes, aligned as the geometry says. Nobody else writes to them while it is held.
+    #[inline]
+    pub fn message(&self, held: &Held) -> NonNull<u8> {
+        self.region.payload(held.0.index)
+    }
+
+    /// Says that the message is done, and frees its slot.
+    #[inline]
+    pub fn release(&self, memory: Option<&Memory>, held: Held) {
+        self.ring().release(&held.0);
+        if let Some(memory) = memory
+            && held.0.counter != 0
+        {
+            memory.settled.store(held.0.counter, Ordering::Relaxed);
+        }
+        self.senders().ring_if_parked();
+        fault!("senders rung");
+    }
+
+    /// Puts the message back, to be handed out again ahead of newer ones.
+    #[cold]
+    pub fn put_back(&self, held: Held) {
+        self.ring().put_back(&held.0);
+        self.receivers().ring_if_parked();
+    }
+
+    // ---- waiting ---------------------------------------------------------------------------------------------------
+
+    /// Waits until `attempt` gives something: spins, then parks on `bell`, getting up at each tick to look for the dead.
+    ///
+    /// `watch` gives the word that has to change first, `left_behind` says whether, after a success, somebody else who
+    /// sleeps on the same bell has something to get up for.
+    fn wait<'a, T>(
+        &'a self,
+        bell: Bell<'a>,
+        deadline: Option<Option<Instant>>,
+        nothing: Error,
+        watch: impl Fn() -> Option<(&'a AtomicU64, u64)>,
+        attempt: impl Fn() -> Result<Option<T>>,
+        left_behind: impl Fn() -> bool,
+    ) -> Result<T> {
+        if let Some(None) = deadline {
+            // Not to wait at all; but who only ever polls looks for the dead too.
+            self.look_around();
+            return attempt()?.ok_or(nothing);
+        }
+        if let Some((word, before)) = watch() {
+            for _ in 0..self.spins {
+                if word.load(Ordering::Relaxed) != before {
+                    break;
+                }
+                spin_loop();
+            }
+        }
+        let mut slept = false;
+        loop {
+            if let Some(found) = attempt()? {
+                if slept && left_behind() {
+                    bell.ring_if_parked();
+                }
+                return Ok(found);
+            }
+            let ticket = bell.announce();
+            self.mend_hints();
+            self.look_around();
+            if let Some(found) = attempt()? {
+                if slept && left_behind() {
+                    bell.ring_if_parked();
+                }
+                return Ok(found);
+            }
+            let limit = match deadline.flatten() {
+                None => TICK,
+                Some(deadline) => match deadline.checked_duration_since(Instant::now()) {
+                    None | Some(Duration::ZERO) => return Err(Error::Timeout),
+                    Some(left) => left.min(TICK),
+                },
+            };
+            fault!("announced, not asleep");
+            bell.sleep(ticket, limit);
+            fault!("woken");
+            bell.pass_on();
+            slept = true;
+        }
+    }
+
+    /// Looks for the dead if it is time, and wakes those for whom they left something: messages to hand out again, room.
+    fn look_around(&self) {
+        if !self.table().is_reaping_due() {
+            return;
+        }
+        self.mend_hints();
+        if self.table().reap(self.me) {
+            self.receivers().ring_if_parked();
+            self.senders().ring_if_parked();
+        }
+    }
+
+    /// Makes the hint say what `tail` says, where whoever closed the channel died in between.
+    fn mend_hints(&self) {
+        if self.ring().tail().is_closed() {
+            self.ring().shared().hints.0.closed.store(1, Ordering::Relaxed);
+        }
+    }
+
+    // ---- the whole channel -----------------------------------------------------------------------------------------
+
+    /// Ends the channel: nothing more can be sent, what was sent can still be received.
+    pub fn close(&self) {
+        self.ring().close();
+        // Also where somebody else closed it, and may have died before this.
+        self.ring().shared().hints.0.closed.store(1, Ordering::Relaxed);
+        self.receivers().ring_all();
+        self.senders().ring_all();
+    }
+
+    /// Whether the channel was closed.
+    pub fn is_closed(&self) -> bool {
+        self.ring().tail().is_closed()
+    }
+
+    /// Whether the file has lost its name: the handles that are left still reach each other, but nobody new comes.
+    pub fn is_removed(&self) -> bool {
+        rustix::fs::fstat(&self.file).is_ok_and(|status| status.st_nlink == 0)
+    }
+
+    /// Counts a sender handle of this process in the participant table, or counts it out.
+    pub fn count_sender(&self, more: bool) {
+        if let Some(entry) = self.me.entry() {
+            step(&self.region.entries()[usize::from(entry)].senders, more);
+        }
+    }
+
+    /// Counts a receiver handle of this process in the participant table, or counts it out.
+    pub fn count_receiver(&self, more: bool) {
+        if let Some(entry) = self.me.entry() {
+            step(&self.region.entries()[usize::from(entry)].receivers, more);
+        }
+    }
+
+    /// Counts and collects. Takes time in proportion to the capacity.
+    pub fn snapshot(&self) -> Snapshot {
+        let table = self.table();
+        table.reap(self.me);
+        let (ring, stats) = (self.ring(), &self.ring().shared().stats.0);
+        let census = ring.census();
+        self.note_peak(census.waiting);
+        let claimed = ring.positions.count(ring.tail().position());
+        // Positions that were claimed to be passed over are marked when the next one is claimed.
+        let last_skipped = u64::from(ring.tail().claimer() == Owner::SKIP && !ring.is_last_passed_over());
+        let passed = stats.passed.load(Ordering::Relaxed) + last_skipped;
+        let sent = claimed.saturating_sub(passed).saturating_sub(census.writing);
+        Snapshot {
+            waiting: census.waiting,
+            leased: census.leased,
+            writing: census.writing,
+            sent,
+            received: sent.saturating_sub(census.waiting + census.leased),
+            peak: stats.peak.load(Ordering::Relaxed),
+            closed: self.is_closed(),
+            removed: self.is_removed(),
+            participants: table.living(self.me),
+        }
+    }
+
+    fn error(&self, blocked: Blocked) -> Error {
+        match blocked {
+            Blocked::Full => Error::Full,
+            Blocked::Empty => Error::Empty,
+            Blocked::Closed => Error::Closed,
+            Blocked::Exhausted => Error::Exhausted,
+            Blocked::Corrupt(what) => {
+                let ring = self.ring();
+                Error::Corrupt {
+                    what,
+                    found: format!("head {:?}, tail {:?}", ring.head(), ring.tail()),
+                    expected: format!("positions of {} slots and words that fit them", ring.positions.capacity()),
+                }
+            }
+        }
+    }
+}
+
+impl Drop for Channel {
+    fn drop(&mut self) {
+        self.table().leave(self.me);
+    }
+}
+
+fn step(count: &AtomicU32, more: bool) {
+    if more {
+        count.fetch_add(1, Ordering::Relaxed);
+    } else {
+        count.fetch_sub(1, Ordering::Relaxed);
+    }
+}

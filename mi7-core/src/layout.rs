@@ -1,0 +1,343 @@
+//! Every byte of a channel's file: where it lies, what it holds, who writes it.
+//!
+//! ```text
+//! 0       ┌───────────────────────────────┐
+//!         │ preamble (256 bytes)          │ written once, before the file has a name; checked at attach by `Preamble`
+//! 256     ├───────────────────────────────┤
+//!         │ shared words (`Shared`)       │ tail, head, bells, hints, statistics; a pair of cache lines each
+//! 1,024   ├───────────────────────────────┤
+//!         │ participants × 128 bytes      │ `Entry`; its first byte is also what its holder's OFD lock covers
+//! 33,536  ├───────────────────────────────┤
+//!         │ marks, capacity × 8 bytes     │ 1 + the last lap passed over; 0: none
+//!         ├───────────────────────────────┤
+//!         │ schema text, then zeros       │ up to the next multiple of 4,096
+//!         ├───────────────────────────────┤
+//!         │ slots, capacity × stride      │ the slot's word, then (aligned) its payload
+//!         └───────────────────────────────┘ file length
+//! ```
+//!
+//! The preamble, in little-endian bytes:
+//!
+//! | at | bytes | |
+//! |---|---|---|
+//! | 0 | 8 | magic |
+//! | 8 | 4 | layout version |
+//! | 12 | 4 | capacity in slots |
+//! | 16 | 8 | bytes of a payload |
+//! | 24 | 4 | alignment of a payload |
+//! | 28 | 4 | participants |
+//! | 32 | 4 | encoding (a number of the layer above) |
+//! | 36 | 4 | bytes of the schema text |
+//! | 40 | 16 | fingerprint of the schema |
+//! | 56 | 8 | length of the file |
+//! | 64 | 8 | when it was made, nanoseconds since the Unix epoch |
+//! | 72 | 16 | a number drawn at random for this channel |
+//! | 88 | 160 | zeros, kept for later |
+//! | 248 | 8 | FNV-1a hash of the bytes before it |
+//!
+//! No `usize` is stored anywhere. Numbers are the machine's own (both ends run on it); the version tells layouts apart.
+
+use crate::sync::{AtomicU32, AtomicU64};
+
+/// The first eight bytes of every channel.
+pub(crate) const MAGIC: [u8; 8] = *b"mi7 ring";
+/// Changes whenever anything in this file does.
+pub(crate) const VERSION: u32 = 1;
+/// Bytes of the preamble.
+pub(crate) const PREAMBLE: usize = 256;
+/// How many processes can have one channel open at once: the owners a slot's word can name, less the two names that
+/// nobody has.
+pub const PARTICIPANTS: u32 = 254;
+/// The largest alignment a payload can have, in bytes: that of a page, which is all that a mapping promises.
+pub const MAX_ALIGN: u32 = 4096;
+/// The most bytes a schema text may have.
+pub const MAX_SCHEMA: u32 = 1 << 20;
+
+const SHARED_AT: u64 = PREAMBLE as u64;
+const ENTRIES_AT: u64 = 1024;
+const ENTRY_BYTES: u64 = 128;
+const MARKS_AT: u64 = ENTRIES_AT + PARTICIPANTS as u64 * ENTRY_BYTES;
+const PAGE: u64 = 4096;
+/// Slots begin on cache lines, so that no two share one.
+const LINE: u64 = 64;
+
+/// A value alone on its pair of cache lines (x86 fetches lines in pairs).
+#[repr(C, align(128))]
+pub(crate) struct Line<T>(pub(crate) T);
+
+/// The words every participant reads and writes.
+#[repr(C)]
+pub(crate) struct Shared {
+    /// [`Counter`](crate::position::Counter): written by senders, by compare-exchange; only grows.
+    pub(crate) tail: Line<AtomicU64>,
+    /// [`Counter`](crate::position::Counter): written by receivers, by compare-exchange; only grows.
+    pub(crate) head: Line<AtomicU64>,
+    /// [`Bell`](crate::wait::Bell) of the receivers that wait for a message.
+    pub(crate) receivers: Line<AtomicU32>,
+    /// [`Bell`](crate::wait::Bell) of the senders that wait for room.
+    pub(crate) senders: Line<AtomicU32>,
+    pub(crate) hints: Line<Hints>,
+    pub(crate) stats: Line<Stats>,
+}
+
+/// Words that are read at every receive and hardly ever written.
+#[repr(C)]
+pub(crate) struct Hints {
+    /// Not 0: there may be a message that waits to be handed out again. Set after such a slot was made.
+    pub(crate) redeliver: AtomicU32,
+    /// Not 0: `tail` says closed. May lag behind it, never run ahead.
+    pub(crate) closed: AtomicU32,
+}
+
+/// Words nothing depends on but what is shown to people, and how often the dead are looked for.
+#[repr(C)]
+pub(crate) struct Stats {
+    /// Positions that were passed over; too low by one for every process killed between a mark and this.
+    pub(crate) passed: AtomicU64,
+    /// The most messages seen waiting. Senders sample it.
+    pub(crate) peak: AtomicU64,
+    /// When the whole table was last looked through, in milliseconds of the monotonic clock. Any value is safe.
+    pub(crate) reaped: AtomicU64,
+}
+
+/// One participant: a process (or one of several handles it opened apart).
+#[repr(C, align(128))]
+pub(crate) struct Entry {
+    /// `generation << 1 | taken`; the generation counts the holders. Taken by whoever holds the OFD lock on this
+    /// entry's first byte; given back by the holder, or after its death by whoever recovered all it had.
+    pub(crate) state: AtomicU64,
+    /// The holder's process id, as its own pid namespace has it. For people: nothing is decided by it.
+    pub(crate) pid: AtomicU32,
+    /// How many sender handles the holder has.
+    pub(crate) senders: AtomicU32,
+    /// How many receiver handles the holder has.
+    pub(crate) receivers: AtomicU32,
+    pub(crate) _reserved: AtomicU32,
+    /// When it attached, nanoseconds since the Unix epoch.
+    pub(crate) since: AtomicU64,
+}
+
+#[cfg(not(loom))]
+const _: () = {
+    use std::mem::{align_of, offset_of, size_of};
+    assert!(size_of::<Shared>() as u64 == ENTRIES_AT - SHARED_AT);
+    assert!(SHARED_AT % align_of::<Shared>() as u64 == 0);
+    assert!(offset_of!(Shared, tail) == 0 && offset_of!(Shared, head) == 128);
+    assert!(offset_of!(Shared, receivers) == 256 && offset_of!(Shared, senders) == 384);
+    assert!(offset_of!(Shared, hints) == 512 && offset_of!(Shared, stats) == 640);
+    assert!(size_of::<Entry>() as u64 == ENTRY_BYTES && ENTRIES_AT % ENTRY_BYTES == 0);
+    assert!(offset_of!(Entry, state) == 0 && offset_of!(Entry, pid) == 8 && offset_of!(Entry, since) == 24);
+    assert!(MARKS_AT == 33_536 && MARKS_AT % 8 == 0);
+};
+
+/// The shape of a channel: four numbers that all offsets follow from.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Geometry {
+    /// Slots, at least 1.
+    pub capacity: u32,
+    /// Bytes of a message.
+    pub payload: u64,
+    /// What the address of a message is a multiple of: a power of two, at most [`MAX_ALIGN`].
+    pub align: u32,
+    /// Bytes of the schema text.
+    pub schema: u32,
+}
+
+impl Geometry {
+    /// Where the payload begins in a slot: behind the word, aligned.
+    pub(crate) fn payload_at(&self) -> u64 {
+        8u64.next_multiple_of(u64::from(self.align))
+    }
+
+    /// From one slot to the next, in bytes. The caller has checked the geometry.
+    pub(crate) fn stride(&self) -> u64 {
+        (self.payload_at() + self.payload).next_multiple_of(LINE.max(u64::from(self.align)))
+    }
+
+    pub(crate) fn shared_at(&self) -> u64 {
+        SHARED_AT
+    }
+
+    pub(crate) fn entry_at(&self, entry: u8) -> u64 {
+        ENTRIES_AT + u64::from(entry) * ENTRY_BYTES
+    }
+
+    pub(crate) fn marks_at(&self) -> u64 {
+        MARKS_AT
+    }
+
+    pub(crate) fn schema_at(&self) -> u64 {
+        MARKS_AT + u64::from(self.capacity) * 8
+    }
+
+    pub(crate) fn slots_at(&self) -> u64 {
+        (self.schema_at() + u64::from(self.schema)).next_multiple_of(PAGE)
+    }
+
+    /// Bytes of the whole file; `None` where the geometry is one no channel can have.
+    pub fn file_len(&self) -> Option<u64> {
+        let sound = (1..=crate::position::MAX_CAPACITY).contains(&self.capacity)
+            && self.payload <= 1 << 40
+            && self.align.is_power_of_two()
+            && self.align <= MAX_ALIGN
+            && self.schema <= MAX_SCHEMA;
+        if !sound {
+            return None;
+        }
+        let slots = self.stride().checked_mul(u64::from(self.capacity))?;
+        let len = self.slots_at().checked_add(slots)?;
+        (len <= isize::MAX as u64).then_some(len)
+    }
+}
+
+/// The first [`PREAMBLE`] bytes, as numbers.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct Preamble {
+    pub(crate) geometry: Geometry,
+    pub(crate) encoding: u32,
+    pub(crate) fingerprint: [u8; 16],
+    pub(crate) created: u64,
+    pub(crate) id: [u8; 16],
+}
+
+/// What is wrong with a preamble: the part, what was found, what was expected.
+pub(crate) type Flaw = (&'static str, String, String);
+
+impl Preamble {
+    /// The bytes. The geometry has been checked.
+    pub(crate) fn to_bytes(&self) -> [u8; PREAMBLE] {
+        let mut bytes = [0; PREAMBLE];
+        let mut put = |at: usize, field: &[u8]| bytes[at..at + field.len()].copy_from_slice(field);
+        put(0, &MAGIC);
+        put(8, &VERSION.to_le_bytes());
+        put(12, &self.geometry.capacity.to_le_bytes());
+        put(16, &self.geometry.payload.to_le_bytes());
+        put(24, &self.geometry.align.to_le_bytes());
+        put(28, &PARTICIPANTS.to_le_bytes());
+        put(32, &self.encoding.to_le_bytes());
+        put(36, &self.geometry.schema.to_le_bytes());
+        put(40, &self.fingerprint);
+        put(56, &self.geometry.file_len().unwrap_or(0).to_le_bytes());
+        put(64, &self.created.to_le_bytes());
+        put(72, &self.id);
+        let sum = fnv1a(&bytes[..248]).to_le_bytes();
+        bytes[248..].copy_from_slice(&sum);
+        bytes
+    }
+
+    /// Reads and checks a preamble, against the length the file really has.
+    pub(crate) fn from_bytes(bytes: &[u8; PREAMBLE], real_len: u64) -> Result<Self, Flaw> {
+        let word = |at: usize| u32::from_le_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]]);
+        let long = |at: usize| u64::from(word(at)) | u64::from(word(at + 4)) << 32;
+        let sixteen = |at: usize| {
+            let mut field = [0; 16];
+            field.copy_from_slice(&bytes[at..at + 16]);
+            field
+        };
+        if bytes[..8] != MAGIC {
+            return Err(("magic", bytes[..8].escape_ascii().to_string(), MAGIC.escape_ascii().to_string()));
+        }
+        if word(8) != VERSION {
+            return Err(("layout version", word(8).to_string(), VERSION.to_string()));
+        }
+        let sum = fnv1a(&bytes[..248]);
+        if long(248) != sum {
+            return Err(("checksum", format!("{:016x}", long(248)), format!("{sum:016x}")));
+        }
+        let geometry = Geometry { capacity: word(12), payload: long(16), align: word(24), schema: word(36) };
+        let Some(len) = geometry.file_len() else {
+            return Err(("geometry", format!("{geometry:?}"), "one that a channel can have".into()));
+        };
+        if word(28) != PARTICIPANTS {
+            return Err(("number of participants", word(28).to_string(), PARTICIPANTS.to_string()));
+        }
+        if long(56) != len {
+            return Err(("recorded length", format!("{} bytes", long(56)), format!("{len} bytes")));
+        }
+        if real_len != len {
+            return Err(("length", format!("{real_len} bytes"), format!("{len} bytes")));
+        }
+        Ok(Preamble {
+            geometry,
+            encoding: word(32),
+            fingerprint: sixteen(40),
+            created: long(64),
+            id: sixteen(72),
+        })
+    }
+}
+
+/// FNV-1a, 64 bits (Fowler, Noll, Vo; draft-eastlake-fnv gives the constants).
+fn fnv1a(bytes: &[u8]) -> u64 {
+    bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x100_0000_01b3))
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+
+    fn sample() -> Preamble {
+        let geometry = Geometry { capacity: 5, payload: 24, align: 8, schema: 100 };
+        Preamble { geometry, encoding: 1, fingerprint: [7; 16], created: 9, id: [3; 16] }
+    }
+
+    #[test]
+    fn a_preamble_gives_back_what_was_put_into_it() {
+        let preamble = sample();
+        let len = preamble.geometry.file_len().unwrap();
+        assert_eq!(Preamble::from_bytes(&preamble.to_bytes(), len), Ok(preamble));
+    }
+
+    #[test]
+    fn any_flipped_bit_of_a_preamble_is_found() {
+        let preamble = sample();
+        let len = preamble.geometry.file_len().unwrap();
+        for bit in 0..PREAMBLE * 8 {
+            let mut bytes = preamble.to_bytes();
+            bytes[bit / 8] ^= 1 << (bit % 8);
+            assert!(Preamble::from_bytes(&bytes, len).is_err(), "bit {bit}");
+        }
+    }
+
+    #[test]
+    fn a_file_of_another_length_is_refused() {
+        let preamble = sample();
+        let len = preamble.geometry.file_len().unwrap();
+        let flaw = Preamble::from_bytes(&preamble.to_bytes(), len - 1).unwrap_err();
+        assert_eq!(flaw.0, "length");
+    }
+
+    #[test]
+    fn the_parts_of_a_file_do_not_overlap_and_are_aligned() {
+        for (capacity, payload, align) in [(1, 0, 1), (1, 1, 1), (3, 56, 8), (3, 57, 8), (1000, 1 << 20, 64), (7, 5, 4096)]
+        {
+            let geometry = Geometry { capacity, payload, align, schema: 33 };
+            assert!(geometry.entry_at(253) + ENTRY_BYTES <= geometry.marks_at());
+            assert!(geometry.slots_at() >= geometry.schema_at() + 33);
+            assert_eq!(geometry.slots_at() % PAGE, 0);
+            assert_eq!(geometry.stride() % u64::from(align).max(LINE), 0);
+            assert_eq!(geometry.payload_at() % u64::from(align), 0);
+            assert!(geometry.payload_at() >= 8 && geometry.payload_at() + payload <= geometry.stride());
+        }
+        let line = Geometry { capacity: 1, payload: 56, align: 8, schema: 0 };
+        assert_eq!(line.stride(), 64, "56 bytes and the word share one line");
+    }
+
+    #[test]
+    fn a_geometry_no_channel_can_have_has_no_length() {
+        let sound = Geometry { capacity: 1, payload: 8, align: 8, schema: 0 };
+        assert!(sound.file_len().is_some());
+        for bad in [
+            Geometry { capacity: 0, ..sound },
+            Geometry { capacity: u32::MAX, ..sound },
+            Geometry { align: 0, ..sound },
+            Geometry { align: 3, ..sound },
+            Geometry { align: 8192, ..sound },
+            Geometry { payload: u64::MAX, ..sound },
+            Geometry { payload: 1 << 40, capacity: 1 << 30, ..sound },
+            Geometry { schema: u32::MAX, ..sound },
+        ] {
+            assert_eq!(bad.file_len(), None, "{bad:?}");
+        }
+    }
+}

@@ -1,0 +1,45 @@
+//! The untyped part of mi7: slots in shared memory, participants, recovery, waiting.
+//!
+//! This crate knows bytes, processes and the kernel. It never names an encoding or an async runtime; types are
+//! the business of the crate `mi7`, which is what programs use. Its own interface follows that crate's needs and may change
+//! with any version.
+//!
+//! # Floors
+//!
+//! Each module uses those above it only.
+//!
+//! | floor | modules |
+//! |---|---|
+//! | nothing below | `sync` (std's atomics, or loom's), [`Error`], `position` (positions and the words) |
+//! | the kernel | `os` (files, locks, clocks) |
+//! | every byte of the file | `layout` → `region` (the mapping; the only casts) |
+//! | the protocol | `wait` → `ring` → `recovery` |
+//! | all together | [`Channel`] |
+
+#[macro_use]
+mod fault;
+
+mod error;
+mod layout;
+mod position;
+mod ring;
+mod sync;
+mod wait;
+
+#[cfg(not(loom))]
+mod channel;
+#[cfg(not(loom))]
+mod os;
+#[cfg(not(loom))]
+mod recovery;
+#[cfg(not(loom))]
+mod region;
+
+#[cfg(not(loom))]
+pub use channel::{Channel, Grant, Held, Info, Memory, Snapshot, Spec};
+pub use error::{Error, Result};
+pub use layout::{Geometry, MAX_ALIGN, MAX_SCHEMA, PARTICIPANTS};
+#[cfg(not(loom))]
+pub use os::{Location, default_directory, names, random, unix_nanos};
+#[cfg(not(loom))]
+pub use recovery::Participant;

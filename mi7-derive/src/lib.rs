@@ -1,0 +1,62 @@
+//! `#[derive(ShmMessage)]` and `#[mi7::message]`, the derive macros of mi7.
+//!
+//! Use them through `mi7`, which re-exports both.
+//!
+//! # How it works
+//!
+//! ```text
+//!  attr     what the attributes say                     ─┐
+//!  input    the type as a small tree: fields, variants   ├─ every mistake goes to `errors`, on the token that makes it
+//!  check    what no message can have                    ─┘
+//!  expand   the impl, and the assertions beside it; or the mistakes, and a stub that keeps them from spreading
+//! ```
+//!
+//! Syntax can be deceived: a type alias hides a `String`. What is refused by syntax is refused for the sake of a better
+//! message; the promise itself is kept by trait bounds on the types of all fields, and by assertions on the archive.
+//!
+//! # Hygiene
+//!
+//! The expansion names everything by full path, primitive types too, and works where the prelude is absent or shadowed.
+//! It finds `mi7` under the name that the user's Cargo.toml gives it; `#[shm(crate = path)]` says where else it is.
+
+mod attr;
+mod check;
+mod errors;
+mod expand;
+mod input;
+mod message;
+
+use proc_macro::TokenStream;
+use syn::{DeriveInput, parse_macro_input};
+
+/// Derives `mi7::ShmMessage`, beside rkyv's `Archive`, `Serialize` and `Deserialize`.
+///
+/// It promises that the archive has a fixed size, lies in one piece, and means the same in every process, and it refuses
+/// the fields that would break the promise, saying what to use instead.
+///
+/// # Attributes
+///
+/// On the type:
+///
+/// - `#[shm(max_size = 64)]`: an archive of more bytes than that is a compile error.
+/// - `#[shm(align = 64)]`: the archive is placed at a multiple of this power of two, of at most 4096. It holds for the
+///   type as a message; inside of another type it is a field like any other.
+/// - `#[shm(crate = path)]`: where `mi7` is, if not in `Cargo.toml`.
+///
+/// Of rkyv's attributes those work that leave the archive's fields alone: `archived`, `resolver`, `crate`, `derive`, `attr`,
+/// `compare`, `bytecheck`, the bounds. `as`, `remote` and, on fields, `with` are refused: they put an archive there that mi7
+/// cannot see into.
+#[proc_macro_derive(ShmMessage, attributes(shm))]
+pub fn derive_shm_message(input: TokenStream) -> TokenStream {
+    let input = parse_macro_input!(input as DeriveInput);
+    expand::derive(&input).into()
+}
+
+/// Derives all that a message needs: rkyv's `Archive`, `Serialize` and `Deserialize`, and `mi7::ShmMessage`.
+///
+/// For users who do not have rkyv in their Cargo.toml. It takes what `#[shm(…)]` takes, as in
+/// `#[mi7::message(max_size = 64)]`. Place it above other derives.
+#[proc_macro_attribute]
+pub fn message(arguments: TokenStream, item: TokenStream) -> TokenStream {
+    message::expand(arguments.into(), item.into()).into()
+}

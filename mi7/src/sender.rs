@@ -1,0 +1,227 @@
+//! The end that sends.
+
+use core::fmt;
+use core::marker::PhantomData;
+use core::mem::MaybeUninit;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use mi7_core::{Channel, Grant, Memory};
+
+use crate::channel::{SharedChannel, Status};
+use crate::message::ShmMessage;
+use crate::payload::{Payload, Slot};
+use crate::{Error, Result};
+
+/// The end of a channel that sends. Cheap to clone; a clone for each thread is fastest.
+pub struct Sender<T: Payload> {
+    channel: SharedChannel<T>,
+    memory: Memory,
+}
+
+impl<T: Payload> Sender<T> {
+    pub(crate) fn new(channel: SharedChannel<T>) -> Self {
+        channel.core().count_sender(true);
+        Sender { channel, memory: Memory::default() }
+    }
+
+    /// Sends a message, waiting for room while the channel is full.
+    ///
+    /// The archive is built in the slot itself. `Ok` means that the message will be received even if this process dies now.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Closed`]; for [`Message`](crate::Message) and [`Bincode`](crate::Bincode) also [`Error::TooLarge`] and
+    /// [`Error::Encoding`]; [`Error::Exhausted`] after years. Nothing was sent then.
+    #[inline]
+    pub fn send(&self, message: &T) -> Result<()> {
+        self.write(self.core().claim_until(&self.memory, None)?, message)
+    }
+
+    /// Sends a message if there is room now.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Full`], and those of [`send`](Self::send). The message is still the caller's.
+    #[inline]
+    pub fn try_send(&self, message: &T) -> Result<()> {
+        self.write(self.core().try_claim(&self.memory)?, message)
+    }
+
+    /// Sends a message, waiting for room no longer than `timeout`.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Timeout`], and those of [`send`](Self::send). The message is still the caller's.
+    #[inline]
+    pub fn send_timeout(&self, message: &T, timeout: Duration) -> Result<()> {
+        self.write(self.core().claim_until(&self.memory, Instant::now().checked_add(timeout))?, message)
+    }
+
+    /// Lends out the next slot, to write the message into it bit by bit, waiting for room while the channel is full.
+    ///
+    /// What is sent after the loan is received after it: receivers wait for the loan to be sent or dropped.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Closed`], [`Error::Exhausted`].
+    pub fn loan(&self) -> Result<Loan<'_, T>> {
+        Ok(self.loan_of(self.core().claim_until(&self.memory, None)?))
+    }
+
+    /// Lends out the next slot if there is room now.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Full`], and those of [`loan`](Self::loan).
+    pub fn try_loan(&self) -> Result<Loan<'_, T>> {
+        Ok(self.loan_of(self.core().try_claim(&self.memory)?))
+    }
+
+    #[inline]
+    fn write(&self, grant: Grant, message: &T) -> Result<()> {
+        let mut loan = self.loan_of(grant);
+        loan.write(message)?;
+        loan.send()
+    }
+
+    #[inline]
+    fn loan_of(&self, grant: Grant) -> Loan<'_, T> {
+        Loan { sender: self, grant: Some(grant), written: false, message: PhantomData }
+    }
+
+    #[inline]
+    fn core(&self) -> &Arc<Channel> {
+        self.channel.core()
+    }
+
+    /// The channel this is an end of.
+    pub fn channel(&self) -> &SharedChannel<T> {
+        &self.channel
+    }
+
+    /// Ends the channel: see [`SharedChannel::close`].
+    pub fn close(&self) {
+        self.channel.close();
+    }
+
+    /// How the channel is doing: see [`SharedChannel::status`].
+    pub fn status(&self) -> Status {
+        self.channel.status()
+    }
+}
+
+impl<T: Payload> Clone for Sender<T> {
+    fn clone(&self) -> Self {
+        Sender::new(self.channel.clone())
+    }
+}
+
+impl<T: Payload> Drop for Sender<T> {
+    fn drop(&mut self) {
+        self.core().count_sender(false);
+    }
+}
+
+impl<T: Payload> fmt::Debug for Sender<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Sender").field(&self.channel.name()).finish()
+    }
+}
+
+/// A slot lent to a sender: [`write`](Self::write) to it, then [`send`](Self::send) it. Dropped unsent, it goes back.
+///
+/// ```
+/// # let directory = tempfile::tempdir()?;
+/// # let channel = mi7::SharedChannel::<[u64; 8]>::options().directory(directory.path()).create("rows")?;
+/// # let (tx, rx) = channel.split();
+/// let mut slot = tx.loan()?;
+/// slot.write(&[1; 8])?;
+/// slot.send()?;
+/// assert_eq!(rx.recv()?[7].to_native(), 1);
+/// # Ok::<(), mi7::Error>(())
+/// ```
+#[must_use = "a loan that is dropped sends nothing"]
+pub struct Loan<'a, T: Payload> {
+    sender: &'a Sender<T>,
+    /// Always there until it is sent or dropped.
+    grant: Option<Grant>,
+    written: bool,
+    message: PhantomData<fn(&T)>,
+}
+
+impl<T: Payload> Loan<'_, T> {
+    #[inline]
+    fn slot(&self) -> Slot {
+        match &self.grant {
+            Some(grant) => self.sender.channel.slot(self.sender.core().slot(grant)),
+            None => unreachable!("the grant is there until the loan is gone"),
+        }
+    }
+
+    /// Builds the message in the slot. May be repeated: the last one counts.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::TooLarge`] and [`Error::Encoding`], never for a [`ShmMessage`]. The slot counts as unwritten then.
+    #[inline]
+    pub fn write(&mut self, message: &T) -> Result<()> {
+        self.written = false;
+        // SAFETY: the channel was made or opened for this type, and a granted slot is nobody else's.
+        unsafe { message.write(self.slot()) }?;
+        self.written = true;
+        Ok(())
+    }
+
+    /// Sends what was written.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Unwritten`]: nothing was sent, the slot went back.
+    #[inline]
+    pub fn send(mut self) -> Result<()> {
+        if !self.written {
+            return Err(Error::Unwritten);
+        }
+        if let Some(grant) = self.grant.take() {
+            self.sender.core().publish(&self.sender.memory, grant);
+        }
+        Ok(())
+    }
+}
+
+impl<T: ShmMessage> Loan<'_, T> {
+    /// The place of the archive, to be filled in without a native value (a frame straight from a camera, say). It holds
+    /// whatever bytes an earlier message left.
+    pub fn as_uninit(&mut self) -> &mut MaybeUninit<T::Archived> {
+        // SAFETY: the slot has the archive's size and alignment, and while the loan lasts it is nobody else's.
+        unsafe { self.slot().at.cast::<MaybeUninit<T::Archived>>().as_mut() }
+    }
+
+    /// Says that the place of the archive has been filled in.
+    ///
+    /// # Safety
+    ///
+    /// [`as_uninit`](Self::as_uninit) holds a valid archive of `T`. (A receiver would refuse it otherwise: the promise
+    /// concerns this process, which may reach it by reference.)
+    pub unsafe fn assume_written(&mut self) -> &mut T::Archived {
+        self.written = true;
+        // SAFETY: the caller's promise.
+        unsafe { self.as_uninit().assume_init_mut() }
+    }
+}
+
+impl<T: Payload> Drop for Loan<'_, T> {
+    #[inline]
+    fn drop(&mut self) {
+        if let Some(grant) = self.grant.take() {
+            self.sender.core().give_up(&self.sender.memory, grant);
+        }
+    }
+}
+
+impl<T: Payload> fmt::Debug for Loan<'_, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Loan").field("channel", &self.sender.channel.name()).field("written", &self.written).finish()
+    }
+}
