@@ -274,7 +274,8 @@ impl Channel {
         if blocked != Blocked::Full {
             return Err(self.error(blocked));
         }
-        self.note_peak(u64::from(self.info.geometry.capacity));
+        let (ring, head) = (self.ring(), self.ring().head().position());
+        self.note_peak(ring.positions.count(ring.tail().position()).saturating_sub(ring.positions.count(head)));
         let claim = self.wait(
             self.senders(),
             deadline,
@@ -437,6 +438,34 @@ impl Channel {
         }
         self.table().reap(self.me);
         !self.ring().may_redeliver()
+    }
+
+    /// Waits until there is something to receive, the channel is closed, or `stop` says so when it is asked, which is whenever
+    /// somebody rings; but takes nothing. False at the deadline.
+    ///
+    /// Being rung is being chosen among the waiters: the caller has to see to it that somebody receives.
+    pub fn wait_for_message(&self, deadline: Instant, stop: impl Fn() -> bool) -> bool {
+        self.wait(
+            self.receivers(),
+            Some(Some(deadline)),
+            Error::Empty,
+            || self.ring().watch_head(),
+            || Ok((self.ring().has_work() || self.is_closed() || stop()).then_some(())),
+            || false,
+        )
+        .is_ok()
+    }
+
+    /// Rings for another waiter if there is something to receive still.
+    pub fn pass_ring_on(&self) {
+        if self.ring().has_work() {
+            self.receivers().ring_if_parked();
+        }
+    }
+
+    /// Makes whoever waits for a message in any process look again.
+    pub fn nudge_receivers(&self) {
+        self.receivers().ring_all();
     }
 
     /// Where the message is: `payload` bytes, aligned as the geometry says. Nobody else writes to them while it is held.

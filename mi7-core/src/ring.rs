@@ -540,6 +540,17 @@ impl Ring {
         self.hint_redelivery();
     }
 
+    /// Whether a receive would find something to do: a message, or a position to pass over.
+    pub(crate) fn has_work(&self) -> bool {
+        let head = self.head();
+        self.may_redeliver()
+            || self.slot_at(head.position()).is_ok_and(|slot| {
+                let lap = self.positions.lap(head.position());
+                // Acquire, partner: `pass_over`.
+                slot.load() == Word::ready(lap) || self.mark(slot).load(Ordering::Acquire) > lap
+            })
+    }
+
     /// The word to watch while waiting for a message: the slot at `head`, and what it says now.
     #[inline]
     pub(crate) fn watch_head(&self) -> Option<(&AtomicU64, u64)> {

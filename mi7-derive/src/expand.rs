@@ -26,7 +26,7 @@ pub fn stub(input: &Input<'_>, errors: Errors) -> TokenStream {
     let (items, mistake) = errors.into_items_and_type();
     let (impl_generics, ty_generics, _) = generics.split_for_impl();
     let mut generics = (*generics).clone();
-    generics.make_where_clause().predicates.push(parse_quote!(Self: #krate::__private::Refused<#mistake>));
+    generics.make_where_clause().predicates.push(parse_quote!(Self: #krate::__private::Refused<{ #mistake }>));
     let where_clause = &generics.where_clause;
     quote! {
         #items
@@ -78,8 +78,10 @@ fn where_clause(input: &Input<'_>) -> TokenStream {
     let mut generics = input.generics.clone();
     let predicates = &mut generics.make_where_clause().predicates;
     let ident = input.ident;
-    let (_, ty_generics, _) = input.generics.split_for_impl();
-    predicates.push(parse_quote_spanned!(ident.span()=> #ident #ty_generics: #krate::__private::DerivesArchive));
+    // With parameters the compiler would take this bound's word for it, and forget what the archived type is.
+    if input.generics.params.is_empty() {
+        predicates.push(parse_quote_spanned!(ident.span()=> #ident: #krate::__private::DerivesArchive));
+    }
     let mut seen = HashSet::new();
     for field in input.fields() {
         let ty = field.ty;

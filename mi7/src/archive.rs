@@ -25,7 +25,7 @@ use crate::message::{Building, Checking, InPlace, InvalidArchive, Reading, ShmMe
 #[inline]
 pub(crate) unsafe fn write<T: ShmMessage>(value: &T, to: NonNull<u8>) {
     const { T::CHECKED }
-    let resolver = Serialize::<Building>::serialize(value, Strategy::wrap(&mut InPlace)).always_ok();
+    let resolver = Serialize::<Building<'_>>::serialize(value, Strategy::wrap(&mut InPlace::default())).always_ok();
     // SAFETY: the caller's promise is `Place`'s.
     let place = unsafe { Place::new_unchecked(0, to.cast::<T::Archived>().as_ptr()) };
     value.resolve(resolver, place);
@@ -45,8 +45,8 @@ pub(crate) unsafe fn write<T: ShmMessage>(value: &T, to: NonNull<u8>) {
 pub(crate) unsafe fn check<'a, T: ShmMessage>(at: NonNull<u8>) -> Result<&'a T::Archived, InvalidArchive> {
     const { T::CHECKED }
     let archived = at.cast::<T::Archived>();
-    let mut context = InPlace;
-    let checking: &mut Checking = Strategy::wrap(&mut context);
+    let mut context = InPlace::default();
+    let checking: &mut Checking<'_> = Strategy::wrap(&mut context);
     // SAFETY: the caller promises that as many initialized and aligned bytes are there.
     unsafe { CheckBytes::check_bytes(archived.as_ptr().cast_const(), checking) }?;
     // SAFETY: what is there has just been found to be a valid `T::Archived`, and the caller promises that it stays.
@@ -56,5 +56,5 @@ pub(crate) unsafe fn check<'a, T: ShmMessage>(at: NonNull<u8>) -> Result<&'a T::
 /// The native value of an archive.
 #[inline]
 pub(crate) fn native<T: ShmMessage>(archived: &T::Archived) -> T {
-    Deserialize::<T, Reading>::deserialize(archived, Strategy::wrap(&mut InPlace)).always_ok()
+    Deserialize::<T, Reading<'_>>::deserialize(archived, Strategy::wrap(&mut InPlace::default())).always_ok()
 }

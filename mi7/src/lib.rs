@@ -1,9 +1,139 @@
 //! Typed channels between processes, on shared memory.
+//!
+//! A channel is a named, bounded queue in shared memory. Any number of processes send, any number receive, each message reaches
+//! exactly one of them, in first-in-first-out order, and a process that is killed at whatever moment loses nothing, blocks
+//! nobody and corrupts nothing. Linux only (WSL2 included).
+//!
+//! # Hello world
+//!
+//! ```
+//! use mi7::rkyv::{Archive, Deserialize, Serialize};
+//! use mi7::ShmMessage;
+//!
+//! #[derive(Archive, Serialize, Deserialize, ShmMessage)]
+//! # #[rkyv(crate = mi7::rkyv)]
+//! struct Order { id: u64, price: f64, qty: u32 }
+//!
+//! # let name = format!("doc-hello-{}", std::process::id());
+//! # let name = name.as_str();
+//! // One process …
+//! let tx = mi7::sender::<Order>(name)?;
+//! tx.send(&Order { id: 1, price: 99.5, qty: 10 })?;
+//!
+//! // … and another.
+//! let rx = mi7::receiver::<Order>(name)?;
+//! let order = rx.recv()?;
+//! assert_eq!(order.price.to_native(), 99.5);
+//! # mi7::remove(name)?;
+//! # Ok::<(), mi7::Error>(())
+//! ```
+//!
+//! Which of them comes first does not matter, and either may restart: the channel stays, with what is in it, until it is
+//! [`remove`]d or the machine restarts.
+//!
+//! # What can be sent
+//!
+//! - A [`ShmMessage`]: a type of fixed size without pointers, which the derive checks at compile time. Its
+//!   [rkyv] archive is built in the ring and read there, in place. See [`message`](mod@message).
+//! - Bytes, as a [`Message`], which [`CrossProcessQueue`] is made for. They are read in place as well.
+//! - Anything else that serde knows, as [`Bincode<T>`](Bincode), which is decoded when it is received.
+//!
+//! Both ends compare the message type when they attach, field by field: a program in which two fields of `Order` have
+//! changed places gets [`Error::Mismatch`], which names the first of them.
+//!
+//! # A received message is a lease
+//!
+//! [`Received`] holds the slot that the message lies in. Dropping it frees the slot; a panic or [`Received::requeue`] puts the
+//! message back; if the process dies, another one receives it, and [`Received::deliveries`] says 2 there. So do the work
+//! first and drop afterwards, and no work is lost:
+//!
+//! ```
+//! # let directory = tempfile::tempdir()?;
+//! # let channel = mi7::SharedChannel::<u64>::options().directory(directory.path()).create("jobs")?;
+//! # let (tx, rx) = channel.split();
+//! # fn work(_: u64) {}
+//! # tx.send(&5)?;
+//! # channel.close();
+//! for job in rx.iter() {
+//!     work(job.to_native());
+//! } // done with it
+//! # Ok::<(), mi7::Error>(())
+//! ```
+//!
+//! # Waiting
+//!
+//! | | now | as long as it takes | not longer than |
+//! |---|---|---|---|
+//! | send | [`try_send`](Sender::try_send) | [`send`](Sender::send) | [`send_timeout`](Sender::send_timeout) |
+//! | receive | [`try_recv`](Receiver::try_recv) | [`recv`](Receiver::recv) | [`recv_timeout`](Receiver::recv_timeout) |
+//!
+//! Who waits spins for some microseconds and then sleeps on a futex. While nobody sleeps, nobody makes a system call.
+//! [`close`](SharedChannel::close) wakes everybody.
+//!
+//! # What is promised
+//!
+//! 1. What [`Sender::send`] returned `Ok` for is received, whatever happens to the sender then.
+//! 2. No message is torn or made up; what is received was checked, down to the last `bool`.
+//! 3. A message is received once, and again only if the one who had it died, panicked or put it back; then
+//!    [`Received::deliveries`] tells.
+//! 4. A process that dies, however and wherever, holds nobody up for longer than about 0.2 s. One that is merely stopped
+//!    loses nothing.
+//! 5. A full channel makes the sender wait. Nothing is ever overwritten.
+//!
+//! And what is not:
+//!
+//! - A restart of the machine empties all channels.
+//! - Order is that of the claims: what is sent while another sender is at it, or behind a [`Loan`], is received after it. A
+//!   process that is *stopped* in the middle of a send holds up those behind it until it goes on or dies.
+//! - Handles do not survive `fork` in the child: use them in one process, and open the channel anew in the other. A child that
+//!   was forked without `exec` keeps its dead parent from being found out until it ends as well.
+//! - At most 254 handles opened apart (of which a process needs one) can have a channel open at once.
+//!
+//! # Trust
+//!
+//! Processes that may open a channel, which by default are those of one user, are trusted in this: that they leave alone
+//! what others are reading or writing at that moment. Rust has no way to read memory safely that another process scribbles
+//! on. Nothing beyond that is taken on trust. Whatever the bytes of the file are, when attaching or later, wrong ones are
+//! refused with an error and never used as an index, a length, a `bool` or an address. A file that is *truncated* while it
+//! is mapped cannot be survived by loads and stores: the kernel answers with SIGBUS. mi7 itself never truncates or reuses a
+//! file: removing and making a channel again gives a new one.
+//!
+//! # How it is built
+//!
+//! ```text
+//!  app            mi7::channel::<Order>("orders")            mi7::CrossProcessQueue
+//!                         │                                          │
+//!  mi7            Sender<T> ── SharedChannel<T> ── Receiver<T>   Message (bincode)
+//!                         │   encoding: archive in place | bincode   │
+//!                         ▼                                          ▼
+//!  mi7-core       untyped slots: claim → write → publish  ·  lease → read → release
+//!                 one mapped file per channel  ·  participants  ·  recovery  ·  parking
+//!                         ▼
+//!  Linux          /dev/shm/mi7-<uid>/<name>   ·   OFD locks   ·   futex
+//! ```
+//!
+//! `mi7-core` knows bytes, processes and the kernel; this crate knows types and encodings; `mi7-derive` knows syntax. The
+//! modules here, each using those above it only:
+//!
+//! | floor | modules |
+//! |---|---|
+//! | what can be sent | [`message`](mod@message), [`schema`], [`fixed`] |
+//! | how | `archive` (in place), `dynamic` (bincode, and nothing else knows it) → `payload` |
+//! | ends | `received` → `sender`, `receiver` → `channel` |
+//! | on top | `arrival` (waking tasks) → `queue` |
+//!
+//! The protocol, with its states and the races it handles, is described in `mi7-core`: in `ring` the slots, in `recovery`
+//! the dead, in `wait` sleeping and waking, in `layout` every byte of the file
+//! (`cargo doc --document-private-items -p mi7-core`).
+//!
+//! Deliberately absent: a daemon, a broker, a lock, a thread of its own (but for tasks that wait), a heap allocation in sending
+//! or receiving a [`ShmMessage`], configuration files, environment variables.
 
 // So that the derive's `::mi7` paths work inside this crate too.
 extern crate self as mi7;
 
 mod archive;
+mod arrival;
 mod channel;
 mod dynamic;
 pub mod fixed;
@@ -120,3 +250,8 @@ pub mod __private {
     pub use crate::message::private::*;
     pub use {core, rkyv, static_assertions};
 }
+
+/// The README's snippets, run as tests.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+struct Readme;

@@ -1,8 +1,10 @@
 //! The queue of dynamically sized messages: [`CrossProcessQueue`].
 
 use core::borrow::Borrow;
-use std::time::Duration;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
+use crate::arrival::Arrivals;
 use crate::channel::SharedChannel;
 use crate::dynamic::Message;
 use crate::receiver::Receiver;
@@ -115,12 +117,14 @@ impl QueueStatus {
 pub struct CrossProcessQueue {
     sender: Sender<Message>,
     receiver: Receiver<Message>,
+    arrivals: Arc<Arrivals>,
 }
 
 impl From<SharedChannel<Message>> for CrossProcessQueue {
     fn from(channel: SharedChannel<Message>) -> Self {
         let (sender, receiver) = channel.split();
-        CrossProcessQueue { sender, receiver }
+        let arrivals = Arrivals::new(channel.core());
+        CrossProcessQueue { sender, receiver, arrivals }
     }
 }
 
@@ -220,6 +224,28 @@ impl CrossProcessQueue {
     /// As [`receive`](Self::receive).
     pub fn receive_timeout(&self, timeout: Duration) -> Result<Option<Message>> {
         taken(self.receiver.recv_timeout(timeout))
+    }
+
+    /// Receives a message, waiting no longer than `timeout` without holding up the thread. `None` when the time is up, or
+    /// once the queue is closed and drained.
+    ///
+    /// Works under any executor. Cancel safe: a message is taken only in the poll that returns it, so a future that is dropped
+    /// loses nothing. All the futures of one queue (and its clones) share one thread that waits for them; it ends when none
+    /// has waited for a second.
+    ///
+    /// # Errors
+    ///
+    /// As [`receive`](Self::receive).
+    pub async fn receive_async_with_timeout(&self, timeout: Duration) -> Result<Option<Message>> {
+        let deadline = Instant::now().checked_add(timeout);
+        loop {
+            match self.receiver.try_recv() {
+                Err(Error::Empty) if deadline.is_some_and(|deadline| deadline <= Instant::now()) => return Ok(None),
+                Err(Error::Empty) => {}
+                other => return taken(other),
+            }
+            Arrivals::next(&self.arrivals, deadline).await;
+        }
     }
 
     /// How the queue is doing.

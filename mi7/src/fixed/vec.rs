@@ -289,7 +289,7 @@ impl<T: ShmMessage, const N: usize> Archive for FixedVec<T, N> {
         let items = unsafe { items.ptr() }.cast::<T::Archived>();
         for (i, value) in self.iter().enumerate() {
             // Messages are serialized by a serializer that does nothing, so it may happen here; no need to keep resolvers.
-            let resolver = Serialize::<Building>::serialize(value, Strategy::wrap(&mut InPlace)).always_ok();
+            let resolver = Serialize::<Building<'_>>::serialize(value, Strategy::wrap(&mut InPlace::default())).always_ok();
             // SAFETY: `i` is below the length, and so below `N`.
             let item = unsafe { items.add(i) };
             // SAFETY: the item is part of `out`, so it is aligned, and its bytes are initialized.

@@ -31,10 +31,10 @@ impl<T: Archive> DerivesArchive for T {}
     note = "write `#[derive(Archive, Serialize, Deserialize, ShmMessage)]` with the derives of rkyv 0.8",
     note = "or write `#[mi7::message]` instead, which derives all four and needs no rkyv in your Cargo.toml"
 )]
-pub trait DerivesSerialize: Serialize<Building> {}
+pub trait DerivesSerialize<'a>: Serialize<Building<'a>> {}
 
 #[diagnostic::do_not_recommend]
-impl<T: Serialize<Building>> DerivesSerialize for T {}
+impl<'a, T: Serialize<Building<'a>>> DerivesSerialize<'a> for T {}
 
 /// An archived type with rkyv's `Deserialize` to `T`.
 #[diagnostic::on_unimplemented(
@@ -43,17 +43,17 @@ impl<T: Serialize<Building>> DerivesSerialize for T {}
     note = "write `#[derive(Archive, Serialize, Deserialize, ShmMessage)]` with the derives of rkyv 0.8",
     note = "or write `#[mi7::message]` instead, which derives all four and needs no rkyv in your Cargo.toml"
 )]
-pub trait DerivesDeserialize<T>: Deserialize<T, Reading> {}
+pub trait DerivesDeserialize<'a, T>: Deserialize<T, Reading<'a>> {}
 
 #[diagnostic::do_not_recommend]
-impl<T, A: Deserialize<T, Reading>> DerivesDeserialize<T> for A {}
+impl<'a, T, A: Deserialize<T, Reading<'a>>> DerivesDeserialize<'a, T> for A {}
 
 /// The bound of the stub that stands for a type the derive has refused.
 ///
 /// `Mistake` is a type that does not exist: the `compile_error!` itself. The compiler reports it, and believes everything
 /// else about such a bound, so that what uses the refused type as a message is not reported as well.
 #[diagnostic::on_unimplemented(message = "`{Self}` was refused by `ShmMessage`", label = "see the errors at its definition")]
-pub trait Refused<Mistake: ?Sized>: ShmMessage {}
+pub trait Refused<const MISTAKE: usize>: ShmMessage {}
 
 /// Gives the size and the alignment of the archive of `T`, and 0 and 1 where `T` has no archive: that has an error of its
 /// own already, and needs no second one. The inherent constants win where they exist, the trait's stand in where not.
