@@ -121,13 +121,13 @@ pub(crate) struct Entry {
 const _: () = {
     use std::mem::{align_of, offset_of, size_of};
     assert!(size_of::<Shared>() as u64 == ENTRIES_AT - SHARED_AT);
-    assert!(SHARED_AT % align_of::<Shared>() as u64 == 0);
+    assert!(SHARED_AT.is_multiple_of(align_of::<Shared>() as u64));
     assert!(offset_of!(Shared, tail) == 0 && offset_of!(Shared, head) == 128);
     assert!(offset_of!(Shared, receivers) == 256 && offset_of!(Shared, senders) == 384);
     assert!(offset_of!(Shared, hints) == 512 && offset_of!(Shared, stats) == 640);
-    assert!(size_of::<Entry>() as u64 == ENTRY_BYTES && ENTRIES_AT % ENTRY_BYTES == 0);
+    assert!(size_of::<Entry>() as u64 == ENTRY_BYTES && ENTRIES_AT.is_multiple_of(ENTRY_BYTES));
     assert!(offset_of!(Entry, state) == 0 && offset_of!(Entry, pid) == 8 && offset_of!(Entry, since) == 24);
-    assert!(MARKS_AT == 33_536 && MARKS_AT % 8 == 0);
+    assert!(MARKS_AT == 33_536 && MARKS_AT.is_multiple_of(8));
 };
 
 /// The shape of a channel: four numbers that all offsets follow from.

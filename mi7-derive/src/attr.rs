@@ -24,10 +24,16 @@ impl ShmAttributes {
     /// Reads the `#[shm(…)]` among the attributes of a type.
     pub fn read(attributes: &[Attribute], errors: &mut Errors) -> Self {
         let mut result = Self::default();
-        for attribute in attributes.iter().filter(|attribute| attribute.path().is_ident("shm")) {
+        for attribute in attributes
+            .iter()
+            .filter(|attribute| attribute.path().is_ident("shm"))
+        {
             match &attribute.meta {
                 Meta::List(list) => result.read_arguments(list.tokens.clone(), errors),
-                _ => errors.add(attribute, "expected `#[shm(max_size = …)]`, `#[shm(align = …)]` or `#[shm(crate = …)]`"),
+                _ => errors.add(
+                    attribute,
+                    "expected `#[shm(max_size = …)]`, `#[shm(align = …)]` or `#[shm(crate = …)]`",
+                ),
             }
         }
         result
@@ -55,15 +61,23 @@ impl ShmAttributes {
             let align = integer(meta)?;
             match align.base10_parse::<usize>() {
                 Ok(number) if number.is_power_of_two() && number <= MAX_ALIGN => {}
-                _ => errors.add(&align, format!("expected a power of two of at most {MAX_ALIGN}, the most a slot gives")),
+                _ => errors.add(
+                    &align,
+                    format!(
+                        "expected a power of two of at most {MAX_ALIGN}, the most a slot gives"
+                    ),
+                ),
             }
             set(&mut self.align, meta, align)
         } else if meta.path.is_ident("crate") {
-            let path = value(meta, "the path to mi7, as in `crate = other::mi7`")?.call(Path::parse_mod_style)?;
+            let path = value(meta, "the path to mi7, as in `crate = other::mi7`")?
+                .call(Path::parse_mod_style)?;
             set(&mut self.krate, meta, path)
         } else {
             let path = meta.path.to_token_stream().to_string().replace(' ', "");
-            Err(meta.error(format!("unknown attribute `{path}`; `shm` knows `max_size`, `align` and `crate`")))
+            Err(meta.error(format!(
+                "unknown attribute `{path}`; `shm` knows `max_size`, `align` and `crate`"
+            )))
         }
     }
 
@@ -79,7 +93,10 @@ impl ShmAttributes {
 fn set<T>(place: &mut Option<T>, meta: &ParseNestedMeta<'_>, value: T) -> syn::Result<()> {
     if place.is_some() {
         let name = meta.path.to_token_stream().to_string();
-        return Err(meta.error(format!("`{name}` is given twice; keep one of them")));
+        return Err(syn::Error::new_spanned(
+            &meta.path,
+            format!("`{name}` is given twice; keep one of them"),
+        ));
     }
     *place = Some(value);
     Ok(())
@@ -87,15 +104,25 @@ fn set<T>(place: &mut Option<T>, meta: &ParseNestedMeta<'_>, value: T) -> syn::R
 
 /// What stands behind `=`.
 fn value<'a>(meta: &ParseNestedMeta<'a>, expected: &str) -> syn::Result<ParseStream<'a>> {
-    meta.value().map_err(|_| meta.error(format!("expected {expected}")))
+    meta.value()
+        .map_err(|_| syn::Error::new_spanned(&meta.path, format!("expected {expected}")))
 }
 
 /// A number behind `=`.
 fn integer(meta: &ParseNestedMeta<'_>) -> syn::Result<LitInt> {
     let name = meta.path.to_token_stream().to_string();
-    let literal: LitInt = value(meta, &format!("a number of bytes, as in `{name} = 64`"))?.parse()?;
-    literal.base10_parse::<usize>()?;
-    Ok(literal)
+    let expected = format!("a number of bytes, as in `{name} = 64`");
+    let input = value(meta, &expected)?;
+    let literal: LitInt = input
+        .parse()
+        .map_err(|error| syn::Error::new(error.span(), format!("expected {expected}")))?;
+    match literal.base10_parse::<usize>() {
+        Ok(_) if matches!(literal.suffix(), "" | "usize") => Ok(literal),
+        _ => Err(syn::Error::new_spanned(
+            literal,
+            format!("expected {expected}"),
+        )),
+    }
 }
 
 /// Goes on to the next comma, so that one mistake does not hide the next.
@@ -107,8 +134,14 @@ fn skip_value(input: ParseStream<'_>) {
 
 /// Refuses `#[shm(…)]` where it has no meaning: on fields and variants.
 pub fn refuse_misplaced(attributes: &[Attribute], place: &str, errors: &mut Errors) {
-    for attribute in attributes.iter().filter(|attribute| attribute.path().is_ident("shm")) {
-        errors.add(attribute, format!("`#[shm(…)]` has no meaning on a {place}; put it on the type"));
+    for attribute in attributes
+        .iter()
+        .filter(|attribute| attribute.path().is_ident("shm"))
+    {
+        errors.add(
+            attribute,
+            format!("`#[shm(…)]` has no meaning on a {place}; put it on the type"),
+        );
     }
 }
 
@@ -132,8 +165,10 @@ impl RkyvAttributes {
                                its name with `archived = Name`";
                 errors.push(meta.error(message));
             } else if meta.path.is_ident("remote") {
-                let message = "`remote` makes no message of this type; write a type of your own, and convert";
+                let message =
+                    "`remote` makes no message of this type; write a type of your own, and convert";
                 errors.push(meta.error(message));
+                errors.is_unarchivable = true;
             } else if meta.path.is_ident("attr") {
                 refuse_repr(meta, is_enum, errors)?;
                 return Ok(());
@@ -159,8 +194,14 @@ impl RkyvAttributes {
 }
 
 /// Calls `read` for each argument of each `#[rkyv(…)]`.
-fn for_each_rkyv(attributes: &[Attribute], mut read: impl FnMut(&ParseNestedMeta<'_>) -> syn::Result<()>) {
-    for attribute in attributes.iter().filter(|attribute| attribute.path().is_ident("rkyv")) {
+fn for_each_rkyv(
+    attributes: &[Attribute],
+    mut read: impl FnMut(&ParseNestedMeta<'_>) -> syn::Result<()>,
+) {
+    for attribute in attributes
+        .iter()
+        .filter(|attribute| attribute.path().is_ident("rkyv"))
+    {
         // What cannot be parsed is rkyv's to complain about.
         let _ = attribute.parse_nested_meta(|meta| read(&meta));
     }
@@ -171,13 +212,18 @@ fn refuse_repr(meta: &ParseNestedMeta<'_>, is_enum: bool, errors: &mut Errors) -
     let content;
     parenthesized!(content in meta.input);
     for attribute in Punctuated::<Meta, Token![,]>::parse_terminated(&content)? {
-        let Meta::List(list) = &attribute else { continue };
+        let Meta::List(list) = &attribute else {
+            continue;
+        };
         if !list.path.is_ident("repr") {
             continue;
         }
         let hints = Punctuated::<Meta, Token![,]>::parse_terminated.parse2(list.tokens.clone())?;
         if is_enum || !hints.iter().all(|hint| hint.path().is_ident("align")) {
-            errors.add(&attribute, "this changes the layout that mi7 counts on; remove it, or use `#[shm(align = …)]`");
+            errors.add_unarchivable(
+                &attribute,
+                "this changes the layout that mi7 counts on; remove it, or use `#[shm(align = …)]`",
+            );
         }
     }
     Ok(())

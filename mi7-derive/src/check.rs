@@ -9,7 +9,10 @@ use crate::input::Input;
 pub fn check(input: &Input<'_>, errors: &mut Errors) {
     for parameter in &input.generics.params {
         if let GenericParam::Lifetime(parameter) = parameter {
-            errors.add(&parameter.lifetime, "a message cannot borrow: what it borrows stays in this process; own the values");
+            errors.add_unarchivable(
+                &parameter.lifetime,
+                "a message cannot borrow: what it borrows stays in this process; own the values",
+            );
         }
     }
     for field in input.fields() {
@@ -30,33 +33,67 @@ fn check_type(ty: &Type, errors: &mut Errors) {
                 Type::Slice(_) => "use `mi7::FixedVec<T, N>`, or an array",
                 _ => "hold the value itself",
             };
-            errors.add(ty, format!("a reference points into the memory of one process; {instead}"));
+            errors.add_unarchivable(
+                ty,
+                format!("a reference points into the memory of one process; {instead}"),
+            );
         }
-        Type::Ptr(_) => errors.add(ty, "a pointer points into the memory of one process; hold the value itself, or an index"),
-        Type::FnPtr(_) => errors.add(ty, "a function has another address in every process; use an enum of what to do"),
-        Type::TraitObject(_) => errors.add(ty, "`dyn` points to code and data of one process; use an enum of the cases"),
-        Type::ImplTrait(_) => errors.add(ty, "`impl` names no type to lay out; use a type parameter, `T: ShmMessage`"),
-        Type::Slice(_) => errors.add(ty, "a slice has no fixed size; use an array, or `mi7::FixedVec<T, N>`"),
-        Type::Never(_) => errors.add(ty, "`!` has no values to send; use `()`"),
+        Type::Ptr(_) => errors.add_unarchivable(
+            ty,
+            "a pointer points into the memory of one process; hold the value itself, or an index",
+        ),
+        Type::FnPtr(_) => errors.add_unarchivable(
+            ty,
+            "a function has another address in every process; use an enum of what to do",
+        ),
+        Type::TraitObject(_) => errors.add_unarchivable(
+            ty,
+            "`dyn` points to code and data of one process; use an enum of the cases",
+        ),
+        Type::ImplTrait(_) => errors.add_unarchivable(
+            ty,
+            "`impl` names no type to lay out; use a type parameter, `T: ShmMessage`",
+        ),
+        Type::Slice(_) => errors.add_unarchivable(
+            ty,
+            "a slice has no fixed size; use an array, or `mi7::FixedVec<T, N>`",
+        ),
+        Type::Never(_) => errors.add_unarchivable(ty, "`!` has no values to send; use `()`"),
         // Left to the compiler: macros, `_`, associated types.
         _ => {}
     }
 }
 
 fn check_path(ty: &Type, path: &Path, errors: &mut Errors) {
-    let Some(last) = path.segments.last() else { return };
+    let Some(last) = path.segments.last() else {
+        return;
+    };
+    let arguments = types(last);
+    if last.ident == "FixedVec" {
+        let mut found = Errors::default();
+        arguments
+            .into_iter()
+            .for_each(|ty| check_type(ty, &mut found));
+        // It is a list of messages only: not even rkyv can make anything of others.
+        found.is_unarchivable |= !found.is_empty();
+        errors.append(found);
+        return;
+    }
     // `crate::String` and the like are the user's own types.
     let is_known = match path.segments.first() {
-        Some(first) if path.segments.len() > 1 => ["std", "core", "alloc"].iter().any(|name| first.ident == name),
+        Some(first) if path.segments.len() > 1 => ["std", "core", "alloc"]
+            .iter()
+            .any(|name| first.ident == name),
         _ => true,
     };
     if !is_known {
         return;
     }
-    let arguments = types(last);
-    if let Some(problem) = problem(&last.ident.to_string(), arguments.len()) {
+    let name = last.ident.to_string();
+    if let Some(problem) = problem(&name, arguments.len()) {
+        errors.is_unarchivable |= !ARCHIVABLE.contains(&&*name);
         errors.add(ty, problem);
-    } else if ["Option", "FixedVec"].iter().any(|name| last.ident == name) {
+    } else if name == "Option" {
         arguments.into_iter().for_each(|ty| check_type(ty, errors));
     }
 }
@@ -75,6 +112,24 @@ fn types(segment: &PathSegment) -> Vec<&Type> {
         _ => Vec::new(),
     }
 }
+
+/// The refused types that rkyv has archived forms for, and that can change threads.
+const ARCHIVABLE: &[&str] = &[
+    "usize",
+    "isize",
+    "NonZeroUsize",
+    "NonZeroIsize",
+    "String",
+    "CString",
+    "Vec",
+    "VecDeque",
+    "HashMap",
+    "BTreeMap",
+    "HashSet",
+    "BTreeSet",
+    "Box",
+    "Arc",
+];
 
 /// What is wrong with the type of this name and number of type arguments. The number tells std's types from types of the
 /// user's that have the same name.

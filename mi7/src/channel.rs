@@ -200,7 +200,7 @@ impl<T: Payload> fmt::Debug for SharedChannel<T> {
 ///     .directory(directory)
 ///     .create("numbers")?;
 /// assert_eq!(channel.capacity(), 4096);
-/// # Ok::<(), mi7::Error>(())
+/// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub struct Options<T: Payload> {
     capacity: Option<usize>,

@@ -57,7 +57,7 @@
 //! for job in rx.iter() {
 //!     work(job.to_native());
 //! } // done with it
-//! # Ok::<(), mi7::Error>(())
+//! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
 //! # Waiting

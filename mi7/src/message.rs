@@ -54,13 +54,10 @@ mod impls;
 pub(crate) mod private;
 mod refusal;
 
-use core::marker::PhantomData;
-
 use rkyv::bytecheck::CheckBytes;
 use rkyv::rancor::{Infallible, Strategy};
-use rkyv::Archive;
+use rkyv::{Archive, Deserialize, Serialize};
 
-use self::private::{DerivesDeserialize, DerivesSerialize};
 use crate::schema::Schema;
 
 pub use assertions::assert_message;
@@ -77,21 +74,17 @@ pub const MAX_ALIGN: usize = 4096;
 ///
 /// What it can serialize has an archive that is all in one place: there is nowhere else to write to. It implements none of
 /// rkyv's `Writer`, `Allocator` and `Sharing`, and must never do so.
-///
-/// The lifetime stands for nothing. Messages are what it serializes *for all* lifetimes, and a bound that says so is one that
-/// the compiler does not check on its own, ahead of all others: where the derive refuses a field, that field's error is
-/// all there is to read.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct InPlace<'a>(PhantomData<&'a ()>);
+pub struct InPlace;
 
 /// The serializer of messages: [`InPlace`], and nothing in it can fail.
-pub type Building<'a> = Strategy<InPlace<'a>, Infallible>;
+pub type Building = Strategy<InPlace, Infallible>;
 
 /// The context in which received archives are checked: it lends no access to any byte outside of the archive.
-pub type Checking<'a> = Strategy<InPlace<'a>, InvalidArchive>;
+pub type Checking = Strategy<InPlace, InvalidArchive>;
 
 /// The deserializer of messages: it owns nothing, and nothing in it can fail.
-pub type Reading<'a> = Strategy<InPlace<'a>, Infallible>;
+pub type Reading = Strategy<InPlace, Infallible>;
 
 /// A message with an archive of fixed size, built and read in place in shared memory.
 ///
@@ -110,8 +103,8 @@ pub type Reading<'a> = Strategy<InPlace<'a>, Infallible>;
             anything of no fixed size: send it as `mi7::Bincode<T>`"
 )]
 pub unsafe trait ShmMessage:
-    Archive<Archived: for<'a> CheckBytes<Checking<'a>> + for<'a> DerivesDeserialize<'a, Self> + Send + Sync + 'static>
-    + for<'a> DerivesSerialize<'a>
+    Archive<Archived: CheckBytes<Checking> + Deserialize<Self, Reading> + Send + Sync + 'static>
+    + Serialize<Building>
     + Send
     + Sized
     + 'static

@@ -104,7 +104,7 @@ impl<'a, T: Payload> Received<'a, T> {
     /// let number = rx.recv()?.detach();
     /// drop(rx);
     /// assert_eq!(std::thread::spawn(move || number.to_owned()).join().unwrap(), 7);
-    /// # Ok::<(), mi7::Error>(())
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn detach(mut self) -> Received<'static, T> {
         let hold = match &self.hold {

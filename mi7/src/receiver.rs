@@ -27,7 +27,7 @@ impl<T: Payload> Receiver<T> {
     ///
     /// # Errors
     ///
-    /// [`Error::Closed`] once the channel is closed and drained; [`Error::Corrupt`] for a message that is none (it is
+    /// [`Error::Closed`](crate::Error::Closed) once the channel is closed and drained; [`Error::Corrupt`](crate::Error::Corrupt) for a message that is none (it is
     /// dropped, and the next call goes on).
     #[inline]
     pub fn recv(&self) -> Result<Received<'_, T>> {
@@ -38,7 +38,7 @@ impl<T: Payload> Receiver<T> {
     ///
     /// # Errors
     ///
-    /// [`Error::Empty`], and those of [`recv`](Self::recv).
+    /// [`Error::Empty`](crate::Error::Empty), and those of [`recv`](Self::recv).
     #[inline]
     pub fn try_recv(&self) -> Result<Received<'_, T>> {
         self.check(self.core().try_lease(&self.memory)?)
@@ -48,7 +48,7 @@ impl<T: Payload> Receiver<T> {
     ///
     /// # Errors
     ///
-    /// [`Error::Timeout`], and those of [`recv`](Self::recv).
+    /// [`Error::Timeout`](crate::Error::Timeout), and those of [`recv`](Self::recv).
     #[inline]
     pub fn recv_timeout(&self, timeout: Duration) -> Result<Received<'_, T>> {
         self.check(self.core().lease_until(&self.memory, Instant::now().checked_add(timeout))?)

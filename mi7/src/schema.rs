@@ -158,7 +158,10 @@ impl Schema {
             Kind::Enum(variants) => {
                 let mut i = 0;
                 while i < variants.len() {
-                    if variants[i].name.is_empty() || !is_plain(variants[i].name) || !have_plain_names(variants[i].fields) {
+                    if variants[i].name.is_empty()
+                        || !is_plain(variants[i].name)
+                        || !have_plain_names(variants[i].fields)
+                    {
                         return false;
                     }
                     i += 1;

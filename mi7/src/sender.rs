@@ -139,7 +139,7 @@ impl<T: Payload> fmt::Debug for Sender<T> {
 /// slot.write(&[1; 8])?;
 /// slot.send()?;
 /// assert_eq!(rx.recv()?[7].to_native(), 1);
-/// # Ok::<(), mi7::Error>(())
+/// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[must_use = "a loan that is dropped sends nothing"]
 pub struct Loan<'a, T: Payload> {

@@ -14,16 +14,51 @@ use crate::schema::MAX_DEPTH;
 pub const fn assert_message<T: ShmMessage>() {
     let schema = &T::SCHEMA;
     assert_no_drop::<T>(schema.name);
-    assert!(!needs_drop::<T::Archived>(), "the archived form of a message must not need `Drop`");
+    assert!(
+        !needs_drop::<T::Archived>(),
+        "the archived form of a message must not need `Drop`"
+    );
     assert_fits_slot(schema.name, align_of::<T::Archived>());
     assert!(
-        T::ALIGN.is_power_of_two() && T::ALIGN <= MAX_ALIGN && T::ALIGN >= align_of::<T::Archived>(),
+        T::ALIGN.is_power_of_two()
+            && T::ALIGN <= MAX_ALIGN
+            && T::ALIGN >= align_of::<T::Archived>(),
         "`ALIGN` must be a power of two of at most 4096, and not less than the archive's own alignment"
     );
-    assert!(schema.size == size_of::<T::Archived>(), "`SCHEMA.size` is not the archive's size");
+    assert!(
+        schema.size == size_of::<T::Archived>(),
+        "`SCHEMA.size` is not the archive's size"
+    );
     assert!(schema.align == T::ALIGN, "`SCHEMA.align` is not `ALIGN`");
-    assert!(schema.depth() <= MAX_DEPTH, "the type is nested more than 64 levels deep; flatten it");
-    assert!(schema.has_plain_names(), "a name in `SCHEMA` is too long, or has spaces or control characters in it");
+    assert!(
+        schema.depth() <= MAX_DEPTH,
+        "the type is nested more than 64 levels deep; flatten it"
+    );
+    assert!(
+        schema.has_plain_names(),
+        "a name in `SCHEMA` is too long, or has spaces or control characters in it"
+    );
+}
+
+/// Asserts that rkyv's derives are there.
+#[track_caller]
+pub const fn assert_derives(name: &str, archive: bool, serialize: bool, deserialize: bool) -> bool {
+    if !(archive && serialize && deserialize) {
+        Text::new()
+            .push("`")
+            .push(name)
+            .push("` lacks rkyv's ")
+            .push(match (archive, serialize, deserialize) {
+                (false, _, _) => "derives",
+                (_, false, false) => "`Serialize` and `Deserialize`",
+                (_, false, true) => "`Serialize`",
+                (_, true, _) => "`Deserialize`",
+            })
+            .push("; write `#[derive(Archive, Serialize, Deserialize, ShmMessage)]` with the derives of rkyv 0.8, or ")
+            .push("`#[mi7::message]`, which writes all four and needs no rkyv in Cargo.toml")
+            .panic();
+    }
+    true
 }
 
 /// Asserts that `T`, which is called `name`, need not be dropped.
@@ -93,8 +128,12 @@ pub const fn assert_align(name: &str, align: usize, asked: usize) -> bool {
 
 /// Asserts that the offsets in an enum's schema were computed from the layout that the compiler has given it.
 #[track_caller]
-pub const fn assert_enum_layout(size: usize, computed: usize) -> bool {
-    assert!(size == computed, "the archived enum is not laid out as RFC 2195 says; remove layout attributes from it");
+pub const fn assert_enum_layout(size: usize, align: usize, computed: usize) -> bool {
+    // A raised alignment adds padding at the end.
+    assert!(
+        size == computed.next_multiple_of(align),
+        "the archived enum is not laid out as RFC 2195 says; remove layout attributes from it"
+    );
     true
 }
 
@@ -106,7 +145,10 @@ struct Text {
 
 impl Text {
     const fn new() -> Self {
-        Self { bytes: [0; 512], length: 0 }
+        Self {
+            bytes: [0; 512],
+            length: 0,
+        }
     }
 
     /// Appends as much of `text` as fits: names have at most 255 bytes, so all of it does.

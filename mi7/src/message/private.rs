@@ -1,77 +1,122 @@
-//! What the derive's expansion leans on: traits that word the compiler's errors, and assertions.
+//! What the derive's expansion leans on. For the expansion alone: it may change with it at any time.
 //!
-//! Everything here is for the expansion alone, and may change with it at any time.
+//! # Saying each mistake once
+//!
+//! A type whose field is no message, or that lacks rkyv's derives, breaks the bounds of [`ShmMessage`] in a dozen ways, and
+//! the compiler would report them all, here and wherever the type is used. The expansion for a type without parameters
+//! therefore looks first and speaks once:
+//!
+//! - [`Measure`] tells, without an error, what the type and its fields have and what they lack. Whatever the impl is made
+//!   of comes from it, so that nothing in there can fail.
+//! - Each lack is reported by an assertion of its own, on the token of the user's that it is about.
+//! - The verdict goes into a bound of the impl, [`Derived`]. Inside of the impl the compiler takes a bound's word for the
+//!   supertraits; being for all lifetimes, this one is not checked ahead of its use either. Where the type is used, it is
+//!   one error that points back to the definition.
+//! - A type that was refused by syntax gets the bound [`Refused`] instead, whose constant is the `compile_error!` itself. The
+//!   compiler reports it, and believes everything else about such a bound.
+//!
+//! None of this makes a wrong type pass: every lack is an error at the definition.
+
+#![allow(missing_docs)] // Hidden: the facts' names say what they are.
 
 use core::marker::PhantomData;
 
+use rkyv::api::high::{HighDeserializer, HighSerializer};
+use rkyv::bytecheck::CheckBytes;
+use rkyv::rancor::Error;
+use rkyv::ser::allocator::ArenaHandle;
+use rkyv::util::AlignedVec;
 use rkyv::{Archive, Deserialize, Serialize};
 
-use super::{Building, Reading, ShmMessage};
 pub use super::assertions::*;
+use super::{Building, Checking, Reading, ShmMessage};
+use crate::schema::{Kind, Schema};
 
-/// A type with rkyv's `Archive`.
-///
-/// It is a bound of the derived impl, so that where `Archive` is missing the error is said once, in these words: inside of
-/// the impl the compiler takes the bound for granted.
+/// The supertraits of [`ShmMessage`].
+pub trait Parts:
+    Archive<Archived: CheckBytes<Checking> + Deserialize<Self, Reading> + Send + Sync + 'static>
+    + Serialize<Building>
+    + Send
+    + Sized
+    + 'static
+{
+}
+
+impl<T> Parts for T where
+    T: Archive<Archived: CheckBytes<Checking> + Deserialize<Self, Reading> + Send + Sync + 'static>
+        + Serialize<Building>
+        + Send
+        + 'static
+{
+}
+
+/// The bound of a derived impl.
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` lacks rkyv's derives, or a field of it does",
-    label = "`ShmMessage` is derived beside `Archive`, `Serialize` and `Deserialize`",
-    note = "write `#[derive(Archive, Serialize, Deserialize, ShmMessage)]` with the derives of rkyv 0.8",
-    note = "or write `#[mi7::message]` instead, which derives all four and needs no rkyv in your Cargo.toml"
+    message = "`{Self}` was refused by `#[derive(ShmMessage)]`",
+    label = "no message: see the errors where it is defined"
 )]
-pub trait DerivesArchive: Archive {}
+pub trait Derived<'any, const IS_FINE: bool>: Parts {}
 
-#[diagnostic::do_not_recommend]
-impl<T: Archive> DerivesArchive for T {}
+impl<T: Parts> Derived<'_, true> for T {}
 
-/// A type with rkyv's `Serialize`, that writes nothing out of line.
-#[diagnostic::on_unimplemented(
-    message = "`{Self}` lacks rkyv's `Serialize`, or cannot be archived in one piece",
-    label = "`ShmMessage` is derived beside `Archive`, `Serialize` and `Deserialize`",
-    note = "write `#[derive(Archive, Serialize, Deserialize, ShmMessage)]` with the derives of rkyv 0.8",
-    note = "or write `#[mi7::message]` instead, which derives all four and needs no rkyv in your Cargo.toml"
-)]
-pub trait DerivesSerialize<'a>: Serialize<Building<'a>> {}
+/// The bound of the impl that stands for a type refused by its syntax.
+pub trait Refused<'any, const MISTAKE: usize>: ShmMessage {}
 
-#[diagnostic::do_not_recommend]
-impl<'a, T: Serialize<Building<'a>>> DerivesSerialize<'a> for T {}
+/// The archived form of a type, or, where it has none, the type itself, which has fields of the same names.
+pub trait Form<const IS_ARCHIVE: bool> {
+    type Form;
+}
 
-/// An archived type with rkyv's `Deserialize` to `T`.
-#[diagnostic::on_unimplemented(
-    message = "`{T}` lacks rkyv's `Deserialize`",
-    label = "`ShmMessage` is derived beside `Archive`, `Serialize` and `Deserialize`",
-    note = "write `#[derive(Archive, Serialize, Deserialize, ShmMessage)]` with the derives of rkyv 0.8",
-    note = "or write `#[mi7::message]` instead, which derives all four and needs no rkyv in your Cargo.toml"
-)]
-pub trait DerivesDeserialize<'a, T>: Deserialize<T, Reading<'a>> {}
+impl<T: Archive> Form<true> for T {
+    type Form = T::Archived;
+}
 
-#[diagnostic::do_not_recommend]
-impl<'a, T, A: Deserialize<T, Reading<'a>>> DerivesDeserialize<'a, T> for A {}
+impl<T> Form<false> for T {
+    type Form = T;
+}
 
-/// The bound of the stub that stands for a type the derive has refused.
-///
-/// `Mistake` is a type that does not exist: the `compile_error!` itself. The compiler reports it, and believes everything
-/// else about such a bound, so that what uses the refused type as a message is not reported as well.
-#[diagnostic::on_unimplemented(message = "`{Self}` was refused by `ShmMessage`", label = "see the errors at its definition")]
-pub trait Refused<const MISTAKE: usize>: ShmMessage {}
-
-/// Gives the size and the alignment of the archive of `T`, and 0 and 1 where `T` has no archive: that has an error of its
-/// own already, and needs no second one. The inherent constants win where they exist, the trait's stand in where not.
+/// Facts about `T`, and what stands in for them where `T` lacks the trait: `Measure::<T>::FACT` is the inherent constant
+/// where its bound is met, and [`Unmeasured`]'s where not.
 pub struct Measure<T>(PhantomData<T>);
 
 impl<T: Archive> Measure<T> {
-    /// In bytes.
+    pub const IS_ARCHIVE: bool = true;
     pub const SIZE: usize = size_of::<T::Archived>();
-    /// In bytes.
     pub const ALIGN: usize = align_of::<T::Archived>();
+}
+
+impl<T: Serialize<HighSerializer<AlignedVec, ArenaHandle<'static>, Error>>> Measure<T> {
+    pub const IS_SERIALIZE: bool = true;
+}
+
+impl<T: Archive<Archived: Deserialize<T, HighDeserializer<Error>>>> Measure<T> {
+    pub const IS_DESERIALIZE: bool = true;
+}
+
+impl<T: ShmMessage> Measure<T> {
+    pub const IS_MESSAGE: bool = true;
+    pub const SCHEMA: Schema = T::SCHEMA;
+    pub const CHECKED: () = T::CHECKED;
 }
 
 /// See [`Measure`].
 pub trait Unmeasured {
-    /// In bytes.
+    const IS_ARCHIVE: bool = false;
+    const IS_SERIALIZE: bool = false;
+    const IS_DESERIALIZE: bool = false;
+    const IS_MESSAGE: bool = false;
     const SIZE: usize = 0;
-    /// In bytes.
     const ALIGN: usize = 1;
+    const SCHEMA: Schema = Schema {
+        name: "",
+        size: 0,
+        align: 1,
+        kind: Kind::Opaque,
+    };
+    const CHECKED: () = ();
 }
 
 impl<T> Unmeasured for Measure<T> {}
+
+/// Asserts that the type of a field is a message.
+pub const fn assert_field<T: ShmMessage>() {}

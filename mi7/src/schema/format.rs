@@ -17,7 +17,9 @@ const MAX_FORMATTED: usize = 16 << 20;
 #[non_exhaustive]
 pub enum FormatError {
     /// There are too few bytes.
-    #[error("found {found} bytes, expected the {expected} bytes of a `{name}`; pass the whole message")]
+    #[error(
+        "found {found} bytes, expected the {expected} bytes of a `{name}`; pass the whole message"
+    )]
     TooShort {
         /// How many there are.
         found: usize,
@@ -27,7 +29,9 @@ pub enum FormatError {
         name: String,
     },
     /// A value that its type cannot have.
-    #[error("the bytes at offset {offset} are no valid `{name}`; they are not a message of this type, or are damaged")]
+    #[error(
+        "the bytes at offset {offset} are no valid `{name}`; they are not a message of this type, or are damaged"
+    )]
     Invalid {
         /// Where it is.
         offset: usize,
@@ -35,7 +39,9 @@ pub enum FormatError {
         name: String,
     },
     /// A length above the capacity.
-    #[error("the length at offset {offset} is {found}, expected at most {capacity}; this is no message, or a damaged one")]
+    #[error(
+        "the length at offset {offset} is {found}, expected at most {capacity}; this is no message, or a damaged one"
+    )]
     Length {
         /// Where it is.
         offset: usize,
@@ -69,7 +75,10 @@ impl Layout {
     ///
     /// [`FormatError`] when the bytes are too few, are not valid, or are too many to print.
     pub fn format(&self, bytes: &[u8]) -> Result<String, FormatError> {
-        let mut printer = Printer { bytes, out: Bounded(String::new()) };
+        let mut printer = Printer {
+            bytes,
+            out: Bounded(String::new()),
+        };
         printer.node(&self.root, 0)?;
         Ok(printer.out.0)
     }
@@ -88,93 +97,115 @@ impl Write for Bounded {
     }
 }
 
-/// The only error that writing to [`Bounded`] gives.
-impl From<fmt::Error> for FormatError {
-    fn from(_: fmt::Error) -> Self {
-        Self::TooLong
-    }
-}
-
 struct Printer<'a> {
     bytes: &'a [u8],
     out: Bounded,
 }
 
 impl<'a> Printer<'a> {
+    fn put(&mut self, text: impl fmt::Display) -> Result<(), FormatError> {
+        // Nothing else makes writing to `Bounded` fail.
+        write!(self.out, "{text}").map_err(|_| FormatError::TooLong)
+    }
+
     /// The bytes of a node.
     fn bytes(&self, node: &Node, offset: usize) -> Result<&'a [u8], FormatError> {
-        offset.checked_add(node.size).and_then(|end| self.bytes.get(offset..end)).ok_or_else(|| FormatError::TooShort {
-            found: self.bytes.len().saturating_sub(offset),
-            expected: node.size,
-            name: node.type_name(),
-        })
+        offset
+            .checked_add(node.size)
+            .and_then(|end| self.bytes.get(offset..end))
+            .ok_or_else(|| FormatError::TooShort {
+                found: self.bytes.len().saturating_sub(offset),
+                expected: node.size,
+                name: node.type_name(),
+            })
     }
 
     fn node(&mut self, node: &Node, offset: usize) -> Result<(), FormatError> {
         let bytes = self.bytes(node, offset)?;
-        let invalid = || FormatError::Invalid { offset, name: node.type_name() };
+        let invalid = || FormatError::Invalid {
+            offset,
+            name: node.type_name(),
+        };
         match &node.shape {
             Shape::Scalar(scalar) => {
                 let mut value = String::new();
-                scalar.print(bytes, &mut value).ok_or_else(invalid)??;
-                self.out.write_str(&value)?;
+                scalar
+                    .print(bytes, &mut value)
+                    .and_then(fmt::Result::ok)
+                    .ok_or_else(invalid)?;
+                self.put(&value)?;
             }
             Shape::Struct { name, fields } => self.fields(name, fields, offset)?,
             Shape::Enum { variants, .. } => {
                 let tag = bytes.first().ok_or_else(invalid)?;
-                let variant = variants.iter().find(|variant| variant.tag == *tag).ok_or_else(invalid)?;
+                let variant = variants
+                    .iter()
+                    .find(|variant| variant.tag == *tag)
+                    .ok_or_else(invalid)?;
                 self.fields(&variant.name, &variant.fields, offset)?;
             }
             Shape::Array { length, element } => self.elements(element, offset, *length)?,
-            Shape::String { capacity, offset: at } => {
+            Shape::String {
+                capacity,
+                offset: at,
+            } => {
                 let length = length(bytes, offset, *capacity)?;
-                let text = bytes.get(*at..at.saturating_add(length)).ok_or_else(invalid)?;
+                let text = bytes
+                    .get(*at..at.saturating_add(length))
+                    .ok_or_else(invalid)?;
                 let text = core::str::from_utf8(text).map_err(|_| invalid())?;
-                write!(self.out, "{text:?}")?;
+                self.put(format_args!("{text:?}"))?;
             }
-            Shape::Vec { capacity, offset: at, element } => {
+            Shape::Vec {
+                capacity,
+                offset: at,
+                element,
+            } => {
                 let length = length(bytes, offset, *capacity)?;
                 self.elements(element, offset.saturating_add(*at), length)?;
             }
             Shape::Opaque { name } => {
                 let hex: String = bytes.iter().flat_map(|byte| hex_digits(*byte)).collect();
-                write!(self.out, "{name}(0x{hex})")?;
+                self.put(format_args!("{name}(0x{hex})"))?;
             }
         }
         Ok(())
     }
 
     fn elements(&mut self, element: &Node, offset: usize, count: usize) -> Result<(), FormatError> {
-        self.out.write_str("[")?;
+        self.put("[")?;
         for i in 0..count {
             if i > 0 {
-                self.out.write_str(", ")?;
+                self.put(", ")?;
             }
-            self.node(element, offset.saturating_add(i.saturating_mul(element.size)))?;
+            self.node(
+                element,
+                offset.saturating_add(i.saturating_mul(element.size)),
+            )?;
         }
-        self.out.write_str("]")?;
+        self.put("]")?;
         Ok(())
     }
 
     /// A struct, a tuple (without a name) or a variant.
     fn fields(&mut self, name: &str, fields: &[Part], offset: usize) -> Result<(), FormatError> {
-        self.out.write_str(name)?;
+        self.put(name)?;
         let is_tuple = match fields.first() {
             None if !name.is_empty() => return Ok(()),
             None => true,
             Some(field) => field.name.starts_with(|char: char| char.is_ascii_digit()),
         };
-        self.out.write_str(if is_tuple { "(" } else { " { " })?;
+        self.put(if is_tuple { "(" } else { " { " })?;
         for (i, field) in fields.iter().enumerate() {
             if i > 0 {
-                self.out.write_str(", ")?;
+                self.put(", ")?;
             }
             if !is_tuple {
-                write!(self.out, "{}: ", field.name)?;
+                self.put(format_args!("{}: ", field.name))?;
             }
             self.node(&field.node, offset.saturating_add(field.offset))?;
         }
-        self.out.write_str(match (is_tuple, name.is_empty() && fields.len() == 1) {
+        self.put(match (is_tuple, name.is_empty() && fields.len() == 1) {
             (true, true) => ",)",
             (true, false) => ")",
             (false, _) => " }",
@@ -186,10 +217,17 @@ impl<'a> Printer<'a> {
 /// The length at the beginning of a string's or vec's `bytes`, which are at `offset`.
 fn length(bytes: &[u8], offset: usize, capacity: usize) -> Result<usize, FormatError> {
     // A layout's strings and vecs have at least these four bytes.
-    let found = bytes.first_chunk().copied().map_or(u32::MAX, u32::from_le_bytes);
+    let found = bytes
+        .first_chunk()
+        .copied()
+        .map_or(u32::MAX, u32::from_le_bytes);
     match usize::try_from(found) {
         Ok(length) if length <= capacity => Ok(length),
-        _ => Err(FormatError::Length { offset, found, capacity }),
+        _ => Err(FormatError::Length {
+            offset,
+            found,
+            capacity,
+        }),
     }
 }
 
