@@ -123,7 +123,9 @@ pub enum Error {
     #[error("the channel is closed")]
     Closed,
     /// The message does not fit into a slot.
-    #[error("the message takes {size} bytes, but this channel's messages may take {max}; make the channel with a larger max_message_size")]
+    #[error(
+        "the message takes {size} bytes, but this channel's messages may take {max}; make the channel with a larger max_message_size"
+    )]
     TooLarge {
         /// Bytes the message takes.
         size: usize,
@@ -140,7 +142,9 @@ pub enum Error {
         why: String,
     },
     /// What stands in the channel is no message of its type. It was dropped.
-    #[error("the {what} in the channel is wrong: found {found}, expected {expected}; another program wrote to the file: remove the channel and make it anew")]
+    #[error(
+        "the {what} in the channel is wrong: found {found}, expected {expected}; another program wrote to the file: remove the channel and make it anew"
+    )]
     Corrupt {
         /// The part that is wrong.
         what: &'static str,

@@ -257,13 +257,7 @@ impl Preamble {
         if real_len != len {
             return Err(("length", format!("{real_len} bytes"), format!("{len} bytes")));
         }
-        Ok(Preamble {
-            geometry,
-            encoding: word(32),
-            fingerprint: sixteen(40),
-            created: long(64),
-            id: sixteen(72),
-        })
+        Ok(Preamble { geometry, encoding: word(32), fingerprint: sixteen(40), created: long(64), id: sixteen(72) })
     }
 }
 
@@ -309,7 +303,8 @@ mod tests {
 
     #[test]
     fn the_parts_of_a_file_do_not_overlap_and_are_aligned() {
-        for (capacity, payload, align) in [(1, 0, 1), (1, 1, 1), (3, 56, 8), (3, 57, 8), (1000, 1 << 20, 64), (7, 5, 4096)]
+        for (capacity, payload, align) in
+            [(1, 0, 1), (1, 1, 1), (3, 56, 8), (3, 57, 8), (1000, 1 << 20, 64), (7, 5, 4096)]
         {
             let geometry = Geometry { capacity, payload, align, schema: 33 };
             assert!(geometry.entry_at(253) + ENTRY_BYTES <= geometry.marks_at());

@@ -74,7 +74,9 @@ impl Location {
             .map_err(|errno| failure("open(O_TMPFILE)", &self.directory, errno))?;
         fs::fchmod(&file, mode).map_err(|errno| failure("fchmod", &self.path(), errno))?;
         fs::fallocate(&file, FallocateFlags::empty(), 0, len).map_err(|errno| match errno {
-            Errno::NOSPC | Errno::FBIG | Errno::DQUOT | Errno::NOMEM => Error::NoSpace { path: self.path(), bytes: len },
+            Errno::NOSPC | Errno::FBIG | Errno::DQUOT | Errno::NOMEM => {
+                Error::NoSpace { path: self.path(), bytes: len }
+            }
             _ => failure("fallocate", &self.path(), errno),
         })?;
         Ok(Unnamed { file: File::from(file), directory })
@@ -83,12 +85,12 @@ impl Location {
     /// Gives the file its name, if nobody has it.
     pub(crate) fn give_name(&self, unnamed: Unnamed) -> Result<File> {
         let from = format!("/proc/self/fd/{}", unnamed.file.as_raw_fd());
-        fs::linkat(fs::CWD, from, &unnamed.directory, self.name.as_str(), AtFlags::SYMLINK_FOLLOW).map_err(|errno| {
-            match errno {
+        fs::linkat(fs::CWD, from, &unnamed.directory, self.name.as_str(), AtFlags::SYMLINK_FOLLOW).map_err(
+            |errno| match errno {
                 Errno::EXIST => Error::AlreadyExists { path: self.path() },
                 _ => failure("linkat", &self.path(), errno),
-            }
-        })?;
+            },
+        )?;
         Ok(unnamed.file)
     }
 
@@ -213,9 +215,7 @@ pub(crate) fn failure(call: &'static str, path: &Path, errno: Errno) -> Error {
     let path = path.to_owned();
     match errno {
         Errno::NOENT => Error::NotFound { path },
-        Errno::ACCESS | Errno::PERM => {
-            Error::PermissionDenied { path, call, uid: rustix::process::geteuid().as_raw() }
-        }
+        Errno::ACCESS | Errno::PERM => Error::PermissionDenied { path, call, uid: rustix::process::geteuid().as_raw() },
         _ => Error::Os { call, path, source: io::Error::from_raw_os_error(errno.raw_os_error()) },
     }
 }

@@ -68,7 +68,6 @@ impl fmt::Debug for Owner {
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub(crate) struct Position(u64);
 
-
 /// The arithmetic of positions for one capacity.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Positions {

@@ -69,8 +69,8 @@ impl Region {
         let preamble = Preamble::from_bytes(&bytes, status.len()).map_err(flaw)?;
         let mut schema = vec![0; preamble.geometry.schema as usize];
         read(&mut schema, preamble.geometry.schema_at())?;
-        let schema = String::from_utf8(schema)
-            .map_err(|error| flaw(("schema text", error.to_string(), "UTF-8".into())))?;
+        let schema =
+            String::from_utf8(schema).map_err(|error| flaw(("schema text", error.to_string(), "UTF-8".into())))?;
         Ok((file, preamble, schema))
     }
 

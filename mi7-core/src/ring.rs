@@ -619,8 +619,7 @@ impl Ring {
     /// Whether the position before `tail` is marked as passed over.
     pub(crate) fn is_last_passed_over(&self) -> bool {
         let Some(position) = self.positions.previous(self.tail().position()) else { return false };
-        self.slot_at(position)
-            .is_ok_and(|slot| self.mark(slot).load(Ordering::Acquire) > self.positions.lap(position))
+        self.slot_at(position).is_ok_and(|slot| self.mark(slot).load(Ordering::Acquire) > self.positions.lap(position))
     }
 
     /// Counts the slots by what they hold.

@@ -99,7 +99,8 @@ mod sys {
     }
 
     pub(super) fn sleep(word: &AtomicU32, ticket: u32, limit: Duration) {
-        let limit = futex::Timespec { tv_sec: limit.as_secs().min(1 << 40) as i64, tv_nsec: limit.subsec_nanos().into() };
+        let limit =
+            futex::Timespec { tv_sec: limit.as_secs().min(1 << 40) as i64, tv_nsec: limit.subsec_nanos().into() };
         // Rung, timed out, interrupted or changed meanwhile: the caller looks again in each case.
         let _ = futex::wait(word, futex::Flags::empty(), ticket, Some(&limit));
     }

@@ -24,16 +24,12 @@ impl ShmAttributes {
     /// Reads the `#[shm(…)]` among the attributes of a type.
     pub fn read(attributes: &[Attribute], errors: &mut Errors) -> Self {
         let mut result = Self::default();
-        for attribute in attributes
-            .iter()
-            .filter(|attribute| attribute.path().is_ident("shm"))
-        {
+        for attribute in attributes.iter().filter(|attribute| attribute.path().is_ident("shm")) {
             match &attribute.meta {
                 Meta::List(list) => result.read_arguments(list.tokens.clone(), errors),
-                _ => errors.add(
-                    attribute,
-                    "expected `#[shm(max_size = …)]`, `#[shm(align = …)]` or `#[shm(crate = …)]`",
-                ),
+                _ => {
+                    errors.add(attribute, "expected `#[shm(max_size = …)]`, `#[shm(align = …)]` or `#[shm(crate = …)]`")
+                }
             }
         }
         result
@@ -61,23 +57,17 @@ impl ShmAttributes {
             let align = integer(meta)?;
             match align.base10_parse::<usize>() {
                 Ok(number) if number.is_power_of_two() && number <= MAX_ALIGN => {}
-                _ => errors.add(
-                    &align,
-                    format!(
-                        "expected a power of two of at most {MAX_ALIGN}, the most a slot gives"
-                    ),
-                ),
+                _ => {
+                    errors.add(&align, format!("expected a power of two of at most {MAX_ALIGN}, the most a slot gives"))
+                }
             }
             set(&mut self.align, meta, align)
         } else if meta.path.is_ident("crate") {
-            let path = value(meta, "the path to mi7, as in `crate = other::mi7`")?
-                .call(Path::parse_mod_style)?;
+            let path = value(meta, "the path to mi7, as in `crate = other::mi7`")?.call(Path::parse_mod_style)?;
             set(&mut self.krate, meta, path)
         } else {
             let path = meta.path.to_token_stream().to_string().replace(' ', "");
-            Err(meta.error(format!(
-                "unknown attribute `{path}`; `shm` knows `max_size`, `align` and `crate`"
-            )))
+            Err(meta.error(format!("unknown attribute `{path}`; `shm` knows `max_size`, `align` and `crate`")))
         }
     }
 
@@ -93,10 +83,7 @@ impl ShmAttributes {
 fn set<T>(place: &mut Option<T>, meta: &ParseNestedMeta<'_>, value: T) -> syn::Result<()> {
     if place.is_some() {
         let name = meta.path.to_token_stream().to_string();
-        return Err(syn::Error::new_spanned(
-            &meta.path,
-            format!("`{name}` is given twice; keep one of them"),
-        ));
+        return Err(syn::Error::new_spanned(&meta.path, format!("`{name}` is given twice; keep one of them")));
     }
     *place = Some(value);
     Ok(())
@@ -104,8 +91,7 @@ fn set<T>(place: &mut Option<T>, meta: &ParseNestedMeta<'_>, value: T) -> syn::R
 
 /// What stands behind `=`.
 fn value<'a>(meta: &ParseNestedMeta<'a>, expected: &str) -> syn::Result<ParseStream<'a>> {
-    meta.value()
-        .map_err(|_| syn::Error::new_spanned(&meta.path, format!("expected {expected}")))
+    meta.value().map_err(|_| syn::Error::new_spanned(&meta.path, format!("expected {expected}")))
 }
 
 /// A number behind `=`.
@@ -113,15 +99,11 @@ fn integer(meta: &ParseNestedMeta<'_>) -> syn::Result<LitInt> {
     let name = meta.path.to_token_stream().to_string();
     let expected = format!("a number of bytes, as in `{name} = 64`");
     let input = value(meta, &expected)?;
-    let literal: LitInt = input
-        .parse()
-        .map_err(|error| syn::Error::new(error.span(), format!("expected {expected}")))?;
+    let literal: LitInt =
+        input.parse().map_err(|error| syn::Error::new(error.span(), format!("expected {expected}")))?;
     match literal.base10_parse::<usize>() {
         Ok(_) if matches!(literal.suffix(), "" | "usize") => Ok(literal),
-        _ => Err(syn::Error::new_spanned(
-            literal,
-            format!("expected {expected}"),
-        )),
+        _ => Err(syn::Error::new_spanned(literal, format!("expected {expected}"))),
     }
 }
 
@@ -134,14 +116,8 @@ fn skip_value(input: ParseStream<'_>) {
 
 /// Refuses `#[shm(…)]` where it has no meaning: on fields and variants.
 pub fn refuse_misplaced(attributes: &[Attribute], place: &str, errors: &mut Errors) {
-    for attribute in attributes
-        .iter()
-        .filter(|attribute| attribute.path().is_ident("shm"))
-    {
-        errors.add(
-            attribute,
-            format!("`#[shm(…)]` has no meaning on a {place}; put it on the type"),
-        );
+    for attribute in attributes.iter().filter(|attribute| attribute.path().is_ident("shm")) {
+        errors.add(attribute, format!("`#[shm(…)]` has no meaning on a {place}; put it on the type"));
     }
 }
 
@@ -165,8 +141,7 @@ impl RkyvAttributes {
                                its name with `archived = Name`";
                 errors.push(meta.error(message));
             } else if meta.path.is_ident("remote") {
-                let message =
-                    "`remote` makes no message of this type; write a type of your own, and convert";
+                let message = "`remote` makes no message of this type; write a type of your own, and convert";
                 errors.push(meta.error(message));
                 errors.is_unarchivable = true;
             } else if meta.path.is_ident("attr") {
@@ -194,14 +169,8 @@ impl RkyvAttributes {
 }
 
 /// Calls `read` for each argument of each `#[rkyv(…)]`.
-fn for_each_rkyv(
-    attributes: &[Attribute],
-    mut read: impl FnMut(&ParseNestedMeta<'_>) -> syn::Result<()>,
-) {
-    for attribute in attributes
-        .iter()
-        .filter(|attribute| attribute.path().is_ident("rkyv"))
-    {
+fn for_each_rkyv(attributes: &[Attribute], mut read: impl FnMut(&ParseNestedMeta<'_>) -> syn::Result<()>) {
+    for attribute in attributes.iter().filter(|attribute| attribute.path().is_ident("rkyv")) {
         // What cannot be parsed is rkyv's to complain about.
         let _ = attribute.parse_nested_meta(|meta| read(&meta));
     }

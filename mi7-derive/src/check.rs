@@ -33,31 +33,24 @@ fn check_type(ty: &Type, errors: &mut Errors) {
                 Type::Slice(_) => "use `mi7::FixedVec<T, N>`, or an array",
                 _ => "hold the value itself",
             };
-            errors.add_unarchivable(
-                ty,
-                format!("a reference points into the memory of one process; {instead}"),
-            );
+            errors.add_unarchivable(ty, format!("a reference points into the memory of one process; {instead}"));
         }
         Type::Ptr(_) => errors.add_unarchivable(
             ty,
             "a pointer points into the memory of one process; hold the value itself, or an index",
         ),
-        Type::FnPtr(_) => errors.add_unarchivable(
-            ty,
-            "a function has another address in every process; use an enum of what to do",
-        ),
-        Type::TraitObject(_) => errors.add_unarchivable(
-            ty,
-            "`dyn` points to code and data of one process; use an enum of the cases",
-        ),
-        Type::ImplTrait(_) => errors.add_unarchivable(
-            ty,
-            "`impl` names no type to lay out; use a type parameter, `T: ShmMessage`",
-        ),
-        Type::Slice(_) => errors.add_unarchivable(
-            ty,
-            "a slice has no fixed size; use an array, or `mi7::FixedVec<T, N>`",
-        ),
+        Type::FnPtr(_) => {
+            errors.add_unarchivable(ty, "a function has another address in every process; use an enum of what to do")
+        }
+        Type::TraitObject(_) => {
+            errors.add_unarchivable(ty, "`dyn` points to code and data of one process; use an enum of the cases")
+        }
+        Type::ImplTrait(_) => {
+            errors.add_unarchivable(ty, "`impl` names no type to lay out; use a type parameter, `T: ShmMessage`")
+        }
+        Type::Slice(_) => {
+            errors.add_unarchivable(ty, "a slice has no fixed size; use an array, or `mi7::FixedVec<T, N>`")
+        }
         Type::Never(_) => errors.add_unarchivable(ty, "`!` has no values to send; use `()`"),
         // Left to the compiler: macros, `_`, associated types.
         _ => {}
@@ -71,9 +64,7 @@ fn check_path(ty: &Type, path: &Path, errors: &mut Errors) {
     let arguments = types(last);
     if last.ident == "FixedVec" {
         let mut found = Errors::default();
-        arguments
-            .into_iter()
-            .for_each(|ty| check_type(ty, &mut found));
+        arguments.into_iter().for_each(|ty| check_type(ty, &mut found));
         // It is a list of messages only: not even rkyv can make anything of others.
         found.is_unarchivable |= !found.is_empty();
         errors.append(found);
@@ -81,9 +72,7 @@ fn check_path(ty: &Type, path: &Path, errors: &mut Errors) {
     }
     // `crate::String` and the like are the user's own types.
     let is_known = match path.segments.first() {
-        Some(first) if path.segments.len() > 1 => ["std", "core", "alloc"]
-            .iter()
-            .any(|name| first.ident == name),
+        Some(first) if path.segments.len() > 1 => ["std", "core", "alloc"].iter().any(|name| first.ident == name),
         _ => true,
     };
     if !is_known {
@@ -145,7 +134,9 @@ fn problem(name: &str, arguments: usize) -> Option<String> {
         }
         ("str", 0) => "`str` has no fixed size; use `mi7::FixedString<N>`".into(),
         ("String" | "PathBuf" | "OsString" | "CString", 0) => {
-            format!("`{name}` keeps its text on the heap; use `mi7::FixedString<N>`, or send the message as `mi7::Bincode<T>`")
+            format!(
+                "`{name}` keeps its text on the heap; use `mi7::FixedString<N>`, or send the message as `mi7::Bincode<T>`"
+            )
         }
         ("Vec" | "VecDeque" | "LinkedList" | "BinaryHeap", 1) => format!(
             "`{name}` keeps its elements on the heap; use `mi7::FixedVec<T, N>` or an array, or send the message as \
@@ -162,7 +153,9 @@ fn problem(name: &str, arguments: usize) -> Option<String> {
         ("Weak" | "NonNull", 1) => {
             format!("`{name}` points into the memory of one process; hold the value itself, or an index")
         }
-        ("Cow", 1) => "`Cow` borrows, or keeps its value on the heap; hold the value itself, or use `mi7::FixedString<N>`".into(),
+        ("Cow", 1) => {
+            "`Cow` borrows, or keeps its value on the heap; hold the value itself, or use `mi7::FixedString<N>`".into()
+        }
         ("Cell" | "RefCell" | "UnsafeCell" | "OnceCell" | "Mutex" | "RwLock" | "OnceLock", 1) => {
             format!("`{name}` guards its value within one process; a message is a value, hold it without")
         }

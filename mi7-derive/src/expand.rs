@@ -21,21 +21,12 @@ pub fn derive(input: &DeriveInput) -> TokenStream {
     let mut errors = Errors::default();
     let input = Input::read(input, &mut errors);
     check(&input, &mut errors);
-    if errors.is_empty() {
-        Expansion::new(&input).implement()
-    } else {
-        refuse(&input, errors)
-    }
+    if errors.is_empty() { Expansion::new(&input).implement() } else { refuse(&input, errors) }
 }
 
 /// The mistakes, and an impl that keeps them from spreading to where the type is used.
 pub fn refuse(input: &Input<'_>, errors: Errors) -> TokenStream {
-    let Input {
-        ident,
-        generics,
-        krate,
-        ..
-    } = input;
+    let Input { ident, generics, krate, .. } = input;
     let (items, mistake) = errors.into_items_and_expression();
     let (impl_generics, ty_generics, _) = generics.split_for_impl();
     let mut generics = (*generics).clone();
@@ -71,28 +62,13 @@ impl<'a> Expansion<'a> {
     fn new(input: &'a Input<'a>) -> Self {
         let krate = &input.krate;
         let has_parameters = !input.generics.params.is_empty();
-        let archived = if has_parameters {
-            quote!(<Self as #krate::rkyv::Archive>::Archived)
-        } else {
-            quote!(__Mi7Archived)
-        };
-        Self {
-            input,
-            krate,
-            name: input.ident.unraw().to_string(),
-            has_parameters,
-            archived,
-        }
+        let archived =
+            if has_parameters { quote!(<Self as #krate::rkyv::Archive>::Archived) } else { quote!(__Mi7Archived) };
+        Self { input, krate, name: input.ident.unraw().to_string(), has_parameters, archived }
     }
 
     fn implement(&self) -> TokenStream {
-        let Self {
-            input,
-            krate,
-            name,
-            archived,
-            ..
-        } = self;
+        let Self { input, krate, name, archived, .. } = self;
         let ident = input.ident;
         let (impl_generics, ty_generics, _) = input.generics.split_for_impl();
         let where_clause = self.where_clause();
@@ -100,11 +76,7 @@ impl<'a> Expansion<'a> {
             Body::Struct(fields) => self.struct_kind(fields),
             Body::Enum(variants) => self.enum_kind(variants),
         };
-        let align = input
-            .shm
-            .align
-            .as_ref()
-            .map(|align| quote!(const ALIGN: ::core::primitive::usize = #align;));
+        let align = input.shm.align.as_ref().map(|align| quote!(const ALIGN: ::core::primitive::usize = #align;));
         let checked = self.checked();
         let implementation = quote! {
             #[automatically_derived]
@@ -148,9 +120,7 @@ impl<'a> Expansion<'a> {
                 }
             }
         } else {
-            predicates.push(
-                parse_quote!(for<'any> Self: #krate::__private::Derived<'any, __MI7_IS_FINE>),
-            );
+            predicates.push(parse_quote!(for<'any> Self: #krate::__private::Derived<'any, __MI7_IS_FINE>));
         }
         generics.where_clause.into_token_stream()
     }
@@ -172,9 +142,7 @@ impl<'a> Expansion<'a> {
     }
 
     fn struct_kind(&self, fields: &[Field<'_>]) -> TokenStream {
-        let Self {
-            krate, archived, ..
-        } = self;
+        let Self { krate, archived, .. } = self;
         let fields = fields.iter().map(|field| {
             let name = field.name();
             let member = &field.member;
@@ -223,12 +191,7 @@ impl<'a> Expansion<'a> {
 
     /// All assertions, evaluated where a channel is made.
     fn checked(&self) -> TokenStream {
-        let Self {
-            input,
-            krate,
-            archived,
-            ..
-        } = self;
+        let Self { input, krate, archived, .. } = self;
         let fields = input.fields().map(|field| self.fact(field.ty, "CHECKED"));
         let size = quote!(::core::mem::size_of::<#archived>());
         let align = quote!(::core::mem::align_of::<#archived>());
@@ -241,10 +204,7 @@ impl<'a> Expansion<'a> {
                 Some(quote!(#krate::__private::assert_enum_layout(#size, #align, #computed);))
             }
         };
-        let message = at(
-            input.ident.span(),
-            quote!(#krate::__private::assert_message::<Self>()),
-        );
+        let message = at(input.ident.span(), quote!(#krate::__private::assert_message::<Self>()));
         quote! {
             const CHECKED: () = {
                 #(let () = #fields;)*
@@ -257,21 +217,17 @@ impl<'a> Expansion<'a> {
 
     /// Assertions of what `#[shm(…)]` says, on the numbers in there.
     fn limits(&self, size: &TokenStream, align: &TokenStream) -> Vec<TokenStream> {
-        let Self {
-            input, krate, name, ..
-        } = self;
-        let max_size = input.shm.max_size.as_ref().map(|limit| {
-            at(
-                limit.span(),
-                quote!(#krate::__private::assert_max_size(#name, #size, #limit)),
-            )
-        });
-        let align = input.shm.align.as_ref().map(|asked| {
-            at(
-                asked.span(),
-                quote!(#krate::__private::assert_align(#name, #align, #asked)),
-            )
-        });
+        let Self { input, krate, name, .. } = self;
+        let max_size = input
+            .shm
+            .max_size
+            .as_ref()
+            .map(|limit| at(limit.span(), quote!(#krate::__private::assert_max_size(#name, #size, #limit))));
+        let align = input
+            .shm
+            .align
+            .as_ref()
+            .map(|asked| at(asked.span(), quote!(#krate::__private::assert_align(#name, #align, #asked))));
         max_size.into_iter().chain(align).collect()
     }
 
@@ -280,10 +236,7 @@ impl<'a> Expansion<'a> {
         let Self { input, krate, .. } = self;
         let ident = input.ident;
         let measure = quote!(#krate::__private::Measure::<#ident>);
-        let fields: Vec<_> = input
-            .fields()
-            .map(|field| self.fact(field.ty, "IS_MESSAGE"))
-            .collect();
+        let fields: Vec<_> = input.fields().map(|field| self.fact(field.ty, "IS_MESSAGE")).collect();
         quote! {
             const __MI7_FIELDS_ARE_FINE: ::core::primitive::bool = true #(&& #fields)*;
             const __MI7_IS_FINE: ::core::primitive::bool = __MI7_FIELDS_ARE_FINE
@@ -296,9 +249,7 @@ impl<'a> Expansion<'a> {
 
     /// The assertions on a type without parameters, evaluated where it is defined.
     fn assertions(&self) -> TokenStream {
-        let Self {
-            input, krate, name, ..
-        } = self;
+        let Self { input, krate, name, .. } = self;
         let ident = input.ident;
         let measure = quote!(#krate::__private::Measure::<#ident>);
         let fields = input.fields().map(|field| field.ty);
@@ -312,10 +263,7 @@ impl<'a> Expansion<'a> {
             quote!(#krate::__private::assert_no_drop::<#ident>(#name)),
             quote!(#krate::__private::assert_fits_slot(#name, #measure::ALIGN)),
         ];
-        assertions = assertions
-            .into_iter()
-            .map(|assertion| at(ident.span(), assertion))
-            .collect();
+        assertions = assertions.into_iter().map(|assertion| at(ident.span(), assertion)).collect();
         assertions.extend(self.limits(&quote!(#measure::SIZE), &quote!(#measure::ALIGN)));
         quote! {
             const _: fn() = || {

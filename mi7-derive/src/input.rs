@@ -52,21 +52,13 @@ impl<'a> Input<'a> {
                 Body::Enum(variants(data, errors))
             }
             Data::Union(data) => {
-                let message =
-                    "nobody can tell which field of a received union is valid; use an enum";
+                let message = "nobody can tell which field of a received union is valid; use an enum";
                 errors.add_unarchivable(data.union_token, message);
                 Body::Struct(Vec::new())
             }
         };
         let krate = attr::krate(&shm);
-        Self {
-            ident: &input.ident,
-            generics: &input.generics,
-            shm,
-            rkyv,
-            krate,
-            body,
-        }
+        Self { ident: &input.ident, generics: &input.generics, shm, rkyv, krate, body }
     }
 
     /// All fields, those of variants too.
@@ -75,9 +67,7 @@ impl<'a> Input<'a> {
             Body::Struct(fields) => (&fields[..], &[][..]),
             Body::Enum(variants) => (&[][..], &variants[..]),
         };
-        fields
-            .iter()
-            .chain(variants.iter().flat_map(|variant| &variant.fields))
+        fields.iter().chain(variants.iter().flat_map(|variant| &variant.fields))
     }
 }
 
@@ -99,10 +89,7 @@ fn fields<'a>(fields: &'a syn::Fields, errors: &mut Errors) -> Vec<Field<'a>> {
         if let Member::Unnamed(index) = &mut member {
             index.span = Span::call_site();
         }
-        Field {
-            member,
-            ty: &field.ty,
-        }
+        Field { member, ty: &field.ty }
     };
     fields.iter().zip(fields.members()).map(read).collect()
 }
@@ -116,11 +103,7 @@ fn variants<'a>(data: &'a syn::DataEnum, errors: &mut Errors) -> Vec<Variant<'a>
         }
         let this = discriminant;
         discriminant.1 += 1;
-        Variant {
-            ident: &variant.ident,
-            discriminant: this,
-            fields: fields(&variant.fields, errors),
-        }
+        Variant { ident: &variant.ident, discriminant: this, fields: fields(&variant.fields, errors) }
     };
     data.variants.iter().map(read).collect()
 }

@@ -14,11 +14,8 @@ pub fn expand(arguments: TokenStream, item: TokenStream) -> TokenStream {
     let mut item: DeriveInput = match syn::parse2(item.clone()) {
         Ok(item) => item,
         Err(error) => {
-            let error = syn::Error::new(
-                error.span(),
-                "`#[mi7::message]` goes on a struct or an enum",
-            )
-            .to_compile_error();
+            let error =
+                syn::Error::new(error.span(), "`#[mi7::message]` goes on a struct or an enum").to_compile_error();
             return quote!(#error #item);
         }
     };
@@ -32,25 +29,16 @@ pub fn expand(arguments: TokenStream, item: TokenStream) -> TokenStream {
     check(&input, &mut errors);
     let krate = &input.krate;
     let rkyv_crate = (!input.rkyv.has_crate).then(|| quote!(#[rkyv(crate = #krate::rkyv)]));
-    let rkyv_derives =
-        quote!(#krate::rkyv::Archive, #krate::rkyv::Serialize, #krate::rkyv::Deserialize);
+    let rkyv_derives = quote!(#krate::rkyv::Archive, #krate::rkyv::Serialize, #krate::rkyv::Deserialize);
     if !errors.is_empty() {
         let is_unarchivable = errors.is_unarchivable;
         let refusal = refuse(&input, errors);
-        strip(
-            &mut item,
-            if is_unarchivable {
-                &["shm", "rkyv"]
-            } else {
-                &["shm"]
-            },
-        );
+        strip(&mut item, if is_unarchivable { &["shm", "rkyv"] } else { &["shm"] });
         let derives = (!is_unarchivable).then(|| quote!(#[derive(#rkyv_derives)] #rkyv_crate));
         return quote!(#derives #item #refusal);
     }
     let shm = input.shm.to_arguments(krate);
-    item.attrs
-        .retain(|attribute| !attribute.path().is_ident("shm"));
+    item.attrs.retain(|attribute| !attribute.path().is_ident("shm"));
     quote! {
         #[derive(#rkyv_derives, #krate::ShmMessage)]
         #rkyv_crate
@@ -66,21 +54,11 @@ fn strip(item: &mut DeriveInput, names: &[&str]) {
     };
     keep(&mut item.attrs);
     match &mut item.data {
-        Data::Struct(data) => data
-            .fields
-            .iter_mut()
-            .for_each(|field| keep(&mut field.attrs)),
+        Data::Struct(data) => data.fields.iter_mut().for_each(|field| keep(&mut field.attrs)),
         Data::Enum(data) => data.variants.iter_mut().for_each(|variant| {
             keep(&mut variant.attrs);
-            variant
-                .fields
-                .iter_mut()
-                .for_each(|field| keep(&mut field.attrs));
+            variant.fields.iter_mut().for_each(|field| keep(&mut field.attrs));
         }),
-        Data::Union(data) => data
-            .fields
-            .named
-            .iter_mut()
-            .for_each(|field| keep(&mut field.attrs)),
+        Data::Union(data) => data.fields.named.iter_mut().for_each(|field| keep(&mut field.attrs)),
     }
 }

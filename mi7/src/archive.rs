@@ -25,8 +25,7 @@ use crate::message::{Building, Checking, InPlace, InvalidArchive, Reading, ShmMe
 #[inline]
 pub(crate) unsafe fn write<T: ShmMessage>(value: &T, to: NonNull<u8>) {
     const { T::CHECKED }
-    let resolver =
-        Serialize::<Building>::serialize(value, Strategy::wrap(&mut InPlace)).always_ok();
+    let resolver = Serialize::<Building>::serialize(value, Strategy::wrap(&mut InPlace)).always_ok();
     // SAFETY: the caller's promise is `Place`'s.
     let place = unsafe { Place::new_unchecked(0, to.cast::<T::Archived>().as_ptr()) };
     value.resolve(resolver, place);
@@ -43,9 +42,7 @@ pub(crate) unsafe fn write<T: ShmMessage>(value: &T, to: NonNull<u8>) {
 /// The `size_of::<T::Archived>()` bytes at `at` are initialized, aligned to at least `align_of::<T::Archived>()`, and
 /// nobody writes them during `'a`.
 #[inline]
-pub(crate) unsafe fn check<'a, T: ShmMessage>(
-    at: NonNull<u8>,
-) -> Result<&'a T::Archived, InvalidArchive> {
+pub(crate) unsafe fn check<'a, T: ShmMessage>(at: NonNull<u8>) -> Result<&'a T::Archived, InvalidArchive> {
     const { T::CHECKED }
     let archived = at.cast::<T::Archived>();
     let mut context = InPlace;
@@ -98,9 +95,7 @@ mod tests {
         change(&mut slot.0);
         let at = NonNull::from(&mut slot.0).cast();
         // SAFETY: as before, until the end of this function.
-        unsafe { check::<T>(at) }
-            .map(native::<T>)
-            .map_err(|error| error.to_string())
+        unsafe { check::<T>(at) }.map(native::<T>).map_err(|error| error.to_string())
     }
 
     fn comes_back<T: ShmMessage + PartialEq + core::fmt::Debug>(value: T) {
@@ -109,64 +104,35 @@ mod tests {
 
     #[test]
     fn what_is_written_comes_back() {
-        comes_back(Order {
-            id: u64::MAX,
-            flag: true,
-            side: Side::Sell { at: 'ß' },
-        });
+        comes_back(Order { id: u64::MAX, flag: true, side: Side::Sell { at: 'ß' } });
         comes_back(Side::Buy);
         comes_back((1i8, -2i128, [3.5f32; 4], Some(Some('x')), ()));
-        comes_back((
-            "::1".parse::<IpAddr>().unwrap(),
-            Duration::MAX,
-            FixedString::<3>::try_from("abc").unwrap(),
-        ));
+        comes_back(("::1".parse::<IpAddr>().unwrap(), Duration::MAX, FixedString::<3>::try_from("abc").unwrap()));
         comes_back([Some(7u16), None]);
     }
 
     #[test]
     fn a_bool_that_is_none_is_refused_with_its_field() {
-        let order = Order {
-            id: 1,
-            flag: true,
-            side: Side::Buy,
-        };
+        let order = Order { id: 1, flag: true, side: Side::Buy };
         let at = core::mem::offset_of!(ArchivedOrder, flag);
         let refused = through(&order, |bytes| bytes[at] = 2).unwrap_err();
-        assert!(
-            refused.starts_with("bool set to invalid byte 2, expected either 0 or 1"),
-            "{refused}"
-        );
-        assert!(
-            refused.contains("flag") && refused.contains("Order"),
-            "{refused}"
-        );
+        assert!(refused.starts_with("bool set to invalid byte 2, expected either 0 or 1"), "{refused}");
+        assert!(refused.contains("flag") && refused.contains("Order"), "{refused}");
     }
 
     #[test]
     fn a_tag_that_is_none_is_refused() {
         let refused = through(&Side::Buy, |bytes| bytes[0] = 2).unwrap_err();
-        assert!(
-            refused.contains("discriminant") && refused.contains("Side"),
-            "{refused}"
-        );
+        assert!(refused.contains("discriminant") && refused.contains("Side"), "{refused}");
         assert!(through(&Some(1u8), |bytes| bytes[0] = 2).is_err());
         assert!(through(&"::1".parse::<IpAddr>().unwrap(), |bytes| bytes[0] = 2).is_err());
     }
 
     #[test]
     fn a_char_that_is_none_is_refused() {
-        assert!(
-            through(&'a', |bytes| bytes[..4]
-                .copy_from_slice(&0xD800u32.to_le_bytes()))
-            .is_err()
-        );
+        assert!(through(&'a', |bytes| bytes[..4].copy_from_slice(&0xD800u32.to_le_bytes())).is_err());
         let sell = Side::Sell { at: 'a' };
-        assert!(
-            through(&sell, |bytes| bytes[4..8]
-                .copy_from_slice(&0x11_0000u32.to_le_bytes()))
-            .is_err()
-        );
+        assert!(through(&sell, |bytes| bytes[4..8].copy_from_slice(&0x11_0000u32.to_le_bytes())).is_err());
     }
 
     #[test]

@@ -44,7 +44,12 @@ struct Waiting {
 
 impl Arrivals {
     pub(crate) fn new(channel: &Arc<Channel>) -> Arc<Self> {
-        Arc::new(Arrivals { channel: Arc::clone(channel), waiting: Mutex::default(), come: Condvar::new(), hurry: AtomicBool::new(false) })
+        Arc::new(Arrivals {
+            channel: Arc::clone(channel),
+            waiting: Mutex::default(),
+            come: Condvar::new(),
+            hurry: AtomicBool::new(false),
+        })
     }
 
     /// Done when something may have arrived, or at the deadline.

@@ -37,13 +37,7 @@ pub struct SharedChannel<T: Payload> {
 impl<T: Payload> SharedChannel<T> {
     /// How to make or open a channel.
     pub fn options() -> Options<T> {
-        Options {
-            capacity: None,
-            max_message_size: None,
-            directory: None,
-            mode: 0o600,
-            message: PhantomData,
-        }
+        Options { capacity: None, max_message_size: None, directory: None, mode: 0o600, message: PhantomData }
     }
 
     /// Makes a channel with defaults: [`Options::create`].
@@ -362,9 +356,7 @@ impl<T: Payload> Options<T> {
             Err(Error::Mismatch { path: path.to_owned(), what: what.into(), found, expected })
         };
         if info.encoding != kind.encoding as u32 {
-            let describe = |encoding, schema: &str| {
-                format!("{} (`{}`)", Encoding::describe(encoding), title(schema))
-            };
+            let describe = |encoding, schema: &str| format!("{} (`{}`)", Encoding::describe(encoding), title(schema));
             return mismatch(
                 "the encoding of its messages",
                 describe(info.encoding, &info.schema),
@@ -373,6 +365,10 @@ impl<T: Payload> Options<T> {
         }
         if info.fingerprint != kind.fingerprint || info.schema != kind.schema {
             return match schema::first_difference(&kind.schema, &info.schema) {
+                // Not in a field, but in what the whole is.
+                Some(difference) if difference.field == title(&kind.schema) => {
+                    mismatch("the message type", difference.theirs, difference.ours)
+                }
                 Some(difference) => mismatch(&difference.field, difference.theirs, difference.ours),
                 None => mismatch("the message type", info.schema.clone(), kind.schema),
             };
@@ -380,7 +376,9 @@ impl<T: Payload> Options<T> {
         let Geometry { capacity, payload, align, .. } = info.geometry;
         let bytes = |bytes: u64| format!("{bytes} bytes");
         match kind.size {
-            Size::Fixed(size) if payload != size => return mismatch("the size of a message", bytes(payload), bytes(size)),
+            Size::Fixed(size) if payload != size => {
+                return mismatch("the size of a message", bytes(payload), bytes(size));
+            }
             Size::UpTo { overhead } if payload < overhead => {
                 return mismatch("the size of a message", bytes(payload), format!("at least {overhead} bytes"));
             }

@@ -155,11 +155,16 @@ impl Payload for Message {
         }
     }
 
-    unsafe fn write(&self, slot: Slot) -> Result<()> {
-        let max = slot.len - PREFIX - MESSAGE_OVERHEAD;
+    fn fits(&self, len: usize) -> Result<()> {
+        let max = len - PREFIX - MESSAGE_OVERHEAD;
         if self.data.len() > max {
             return Err(Error::TooLarge { size: self.data.len(), max });
         }
+        Ok(())
+    }
+
+    unsafe fn write(&self, slot: Slot) -> Result<()> {
+        self.fits(slot.len)?;
         // SAFETY: the caller's promise.
         unsafe { encode(self, slot) }
     }
@@ -228,6 +233,15 @@ impl<T: Serialize + DeserializeOwned + 'static> Payload for Bincode<T> {
         }
     }
 
+    fn fits(&self, len: usize) -> Result<()> {
+        let max = most(len - PREFIX);
+        match encoded_size(&self.0) {
+            Ok(size) if size > max => Err(Error::TooLarge { size, max }),
+            Ok(_) => Ok(()),
+            Err(error) => Err(Error::Encoding { why: error.to_string() }),
+        }
+    }
+
     unsafe fn write(&self, slot: Slot) -> Result<()> {
         // SAFETY: the caller's promise.
         unsafe { encode(&self.0, slot) }
@@ -260,8 +274,7 @@ unsafe fn encode<T: Serialize>(value: &T, slot: Slot) -> Result<()> {
     // SAFETY: the slot's bytes are there, initialized as all shared memory is, and by the caller's promise nobody else's.
     let bytes = unsafe { slice::from_raw_parts_mut(slot.at.as_ptr(), slot.len) };
     let (prefix, body) = bytes.split_at_mut(PREFIX);
-    // The length is a u32.
-    let most = body.len().min(u32::MAX as usize);
+    let most = most(body.len());
     match bincode::serde::encode_into_slice(value, &mut body[..most], config()) {
         Ok(len) => {
             prefix.copy_from_slice(&(len as u32).to_le_bytes());
@@ -275,7 +288,12 @@ unsafe fn encode<T: Serialize>(value: &T, slot: Slot) -> Result<()> {
     }
 }
 
-/// How many bytes a value takes that did not fit.
+/// The most bytes that fit into `len` and whose length fits into its four bytes.
+fn most(len: usize) -> usize {
+    len.min(u32::MAX as usize)
+}
+
+/// How many bytes a value takes.
 #[cold]
 fn encoded_size<T: Serialize>(value: &T) -> Result<usize, bincode::error::EncodeError> {
     struct Count(usize);

@@ -33,9 +33,7 @@ pub use vec::{ArchivedFixedVec, FixedVec, PushError};
 
 /// Contents that do not fit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "found {found} {unit}, expected at most {capacity}; raise the capacity in the type, or shorten the contents"
-)]
+#[error("found {found} {unit}, expected at most {capacity}; raise the capacity in the type, or shorten the contents")]
 pub struct CapacityError {
     /// How much there would have been.
     pub found: usize,
@@ -64,11 +62,7 @@ struct LengthError {
 fn check_length(found: u32, capacity: usize, of: &'static str) -> Result<usize, LengthError> {
     match usize::try_from(found) {
         Ok(length) if length <= capacity => Ok(length),
-        _ => Err(LengthError {
-            found,
-            capacity,
-            of,
-        }),
+        _ => Err(LengthError { found, capacity, of }),
     }
 }
 

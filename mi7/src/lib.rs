@@ -148,7 +148,8 @@ mod sender;
 use std::path::Path;
 
 pub use channel::{
-    DEFAULT_BYTES, DEFAULT_CAPACITY, DEFAULT_MAX_MESSAGE_SIZE, End, Listed, ListedChannel, Options, SharedChannel, Status,
+    DEFAULT_BYTES, DEFAULT_CAPACITY, DEFAULT_MAX_MESSAGE_SIZE, End, Listed, ListedChannel, Options, SharedChannel,
+    Status,
 };
 pub use dynamic::{Bincode, Message, MessageView};
 pub use fixed::{FixedString, FixedVec};

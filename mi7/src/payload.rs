@@ -29,6 +29,13 @@ pub trait Payload: Sized + sealed::Sealed + 'static {
     #[doc(hidden)]
     fn kind() -> Kind;
 
+    /// Whether the message is small enough for payloads of `len` bytes. Asked before waiting for room, so that who sends
+    /// what can never be sent does not wait first.
+    #[doc(hidden)]
+    fn fits(&self, _len: usize) -> Result<()> {
+        Ok(())
+    }
+
     /// Writes the message into a slot.
     ///
     /// # Safety

@@ -37,7 +37,9 @@ pub enum SharedMemoryError {
     #[error("the time given for waiting is up")]
     Timeout,
     /// The message is larger than the queue takes.
-    #[error("the message has {size} bytes, but this queue's messages may have {max}; make the queue with a larger max_message_size")]
+    #[error(
+        "the message has {size} bytes, but this queue's messages may have {max}; make the queue with a larger max_message_size"
+    )]
     MessageTooLarge {
         /// Bytes of the message's data.
         size: usize,

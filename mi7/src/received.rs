@@ -7,10 +7,10 @@ use std::thread;
 
 use mi7_core::{Channel, Held, Memory};
 
+use crate::Result;
 use crate::dynamic::{Bincode, Message};
 use crate::message::ShmMessage;
 use crate::payload::{Payload, View};
-use crate::Result;
 use crate::receiver::Receiver;
 
 /// A received message: a lease of the slot it lies in.

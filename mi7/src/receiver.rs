@@ -6,10 +6,10 @@ use std::time::{Duration, Instant};
 
 use mi7_core::{Channel, Held, Memory};
 
+use crate::Result;
 use crate::channel::{SharedChannel, Status};
 use crate::payload::Payload;
 use crate::received::Received;
-use crate::Result;
 
 /// The end of a channel that receives. Each message goes to one receiver only, however many there are.
 pub struct Receiver<T: Payload> {

@@ -35,7 +35,7 @@ impl<T: Payload> Sender<T> {
     /// [`Error::Encoding`]; [`Error::Exhausted`] after years. Nothing was sent then.
     #[inline]
     pub fn send(&self, message: &T) -> Result<()> {
-        self.write(self.core().claim_until(&self.memory, None)?, message)
+        self.write(self.claim(message, None)?, message)
     }
 
     /// Sends a message if there is room now.
@@ -55,7 +55,7 @@ impl<T: Payload> Sender<T> {
     /// [`Error::Timeout`], and those of [`send`](Self::send). The message is still the caller's.
     #[inline]
     pub fn send_timeout(&self, message: &T, timeout: Duration) -> Result<()> {
-        self.write(self.core().claim_until(&self.memory, Instant::now().checked_add(timeout))?, message)
+        self.write(self.claim(message, Instant::now().checked_add(timeout))?, message)
     }
 
     /// Lends out the next slot, to write the message into it bit by bit, waiting for room while the channel is full.
@@ -76,6 +76,18 @@ impl<T: Payload> Sender<T> {
     /// [`Error::Full`], and those of [`loan`](Self::loan).
     pub fn try_loan(&self) -> Result<Loan<'_, T>> {
         Ok(self.loan_of(self.core().try_claim(&self.memory)?))
+    }
+
+    /// Claims a slot for a message, waiting only if the message can be sent at all.
+    #[inline]
+    fn claim(&self, message: &T, deadline: Option<Instant>) -> Result<Grant> {
+        match self.core().try_claim(&self.memory) {
+            Err(Error::Full) => {
+                message.fits(self.channel.core().info().geometry.payload as usize)?;
+                self.core().claim_until(&self.memory, deadline)
+            }
+            other => other,
+        }
     }
 
     #[inline]

@@ -345,17 +345,17 @@ fn no_words_whatever_make_a_call_panic_or_hang() {
         let capacity = 1 + (random() % 5) as u32;
         let ring = heap(capacity);
         // All bits at random, or small numbers, which are more often nearly right.
-        let mut word = |shift: u64| if round % 2 == 0 { random() } else { (random() % 4) << shift | random() % 4 };
+        let mut word = |shift: u64| if round % 2 == 0 { random() } else { ((random() % 4) << shift) | (random() % 4) };
         ring.shared().tail.0.store(word(9), Ordering::Relaxed);
         ring.shared().head.0.store(word(9), Ordering::Relaxed);
         ring.shared().hints.0.redeliver.store(word(0) as u32 & 1, Ordering::Relaxed);
         for slot in &ring.slots {
-            slot.store(word(16) | word(8) & 0x300, Ordering::Relaxed);
+            slot.store(word(16) | (word(8) & 0x300), Ordering::Relaxed);
         }
         for mark in &ring.marks {
             mark.store(word(1), Ordering::Relaxed);
         }
-        let dead = |owner: Owner| owner.0 % 2 == 0;
+        let dead = |owner: Owner| owner.0.is_multiple_of(2);
         for _ in 0..4 {
             match ring.claim(A, 0, &dead) {
                 Ok(claim) if round % 3 == 0 => ring.give_up(&claim),

@@ -38,16 +38,8 @@ impl<const N: usize> FixedString<N> {
     /// ```
     #[must_use]
     pub const fn new() -> Self {
-        const {
-            assert!(
-                N <= u32::MAX as usize,
-                "the capacity of a `FixedString` is at most 4294967295 bytes"
-            )
-        }
-        Self {
-            length: 0,
-            bytes: [0; N],
-        }
+        const { assert!(N <= u32::MAX as usize, "the capacity of a `FixedString` is at most 4294967295 bytes") }
+        Self { length: 0, bytes: [0; N] }
     }
 
     /// The bytes that fit: `N`.
@@ -71,11 +63,7 @@ impl<const N: usize> FixedString<N> {
     pub fn push_str(&mut self, text: &str) -> Result<(), CapacityError> {
         let found = self.length.saturating_add(text.len());
         let Some(room) = self.bytes.get_mut(self.length..found) else {
-            return Err(CapacityError {
-                found,
-                capacity: N,
-                unit: "bytes",
-            });
+            return Err(CapacityError { found, capacity: N, unit: "bytes" });
         };
         room.copy_from_slice(text.as_bytes());
         self.length = found;
@@ -105,10 +93,7 @@ impl<const N: usize> FixedString<N> {
     /// When `length` is in the middle of a character.
     pub fn truncate(&mut self, length: usize) {
         if length < self.length {
-            assert!(
-                self.is_char_boundary(length),
-                "byte {length} is in the middle of a character"
-            );
+            assert!(self.is_char_boundary(length), "byte {length} is in the middle of a character");
             self.bytes[length..self.length].fill(0);
             self.length = length;
         }
@@ -215,9 +200,7 @@ pub struct ArchivedFixedString<const N: usize> {
 unsafe impl<const N: usize> Portable for ArchivedFixedString<N> {}
 
 // SAFETY: `Ok` only when the length is at most `N` and the bytes up to it are UTF-8. The fields themselves allow all bytes.
-unsafe impl<C: Fallible<Error: Source> + ?Sized, const N: usize> CheckBytes<C>
-    for ArchivedFixedString<N>
-{
+unsafe impl<C: Fallible<Error: Source> + ?Sized, const N: usize> CheckBytes<C> for ArchivedFixedString<N> {
     #[inline]
     unsafe fn check_bytes(value: *const Self, _: &mut C) -> Result<(), C::Error> {
         // SAFETY: the caller promises initialized and aligned bytes, and all bytes are valid for both fields; `as_str` is not
@@ -274,9 +257,7 @@ impl<S: Fallible + ?Sized, const N: usize> Serialize<S> for FixedString<N> {
     }
 }
 
-impl<D: Fallible + ?Sized, const N: usize> Deserialize<FixedString<N>, D>
-    for ArchivedFixedString<N>
-{
+impl<D: Fallible + ?Sized, const N: usize> Deserialize<FixedString<N>, D> for ArchivedFixedString<N> {
     #[inline]
     fn deserialize(&self, _: &mut D) -> Result<FixedString<N>, D::Error> {
         let text = self.as_bytes();
@@ -293,10 +274,7 @@ unsafe impl<const N: usize> ShmMessage for FixedString<N> {
         name: "FixedString",
         size: size_of::<ArchivedFixedString<N>>(),
         align: align_of::<ArchivedFixedString<N>>(),
-        kind: Kind::String {
-            capacity: N,
-            offset: offset_of!(ArchivedFixedString<N>, bytes),
-        },
+        kind: Kind::String { capacity: N, offset: offset_of!(ArchivedFixedString<N>, bytes) },
     };
 }
 

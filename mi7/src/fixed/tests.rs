@@ -34,43 +34,16 @@ impl Slot {
 #[test]
 fn what_does_not_fit_is_an_error_with_both_sizes_and_changes_nothing() {
     let mut text = FixedString::<4>::try_from("abc").unwrap();
-    assert_eq!(
-        text.push_str("de"),
-        Err(CapacityError {
-            found: 5,
-            capacity: 4,
-            unit: "bytes"
-        })
-    );
-    assert_eq!(
-        text.try_push('é'),
-        Err(CapacityError {
-            found: 5,
-            capacity: 4,
-            unit: "bytes"
-        })
-    );
+    assert_eq!(text.push_str("de"), Err(CapacityError { found: 5, capacity: 4, unit: "bytes" }));
+    assert_eq!(text.try_push('é'), Err(CapacityError { found: 5, capacity: 4, unit: "bytes" }));
     assert_eq!(text, "abc");
     assert!(FixedString::<4>::try_from("12345").is_err());
 
     let mut list = FixedVec::<u8, 2>::try_from(&[1][..]).unwrap();
-    assert_eq!(
-        list.extend_from_slice(&[2, 3]),
-        Err(CapacityError {
-            found: 3,
-            capacity: 2,
-            unit: "elements"
-        })
-    );
+    assert_eq!(list.extend_from_slice(&[2, 3]), Err(CapacityError { found: 3, capacity: 2, unit: "elements" }));
     assert_eq!(list, [1]);
     list.try_push(2).unwrap();
-    assert_eq!(
-        list.try_push(9),
-        Err(PushError {
-            value: 9,
-            capacity: 2
-        })
-    );
+    assert_eq!(list.try_push(9), Err(PushError { value: 9, capacity: 2 }));
     assert_eq!(
         list.try_push(9).unwrap_err().to_string(),
         "found 3 elements, expected at most 2; raise the capacity in the type"
@@ -83,10 +56,7 @@ fn a_fixed_string_is_a_text() {
     write!(text, "{}-{:?}", 7, Some('x')).unwrap();
     assert_eq!(text, "7-Some('x')");
     assert!(write!(text, "more than fits").is_err());
-    assert_eq!(
-        (text.len(), text.capacity(), text.pop()),
-        (11, 16, Some(')'))
-    );
+    assert_eq!((text.len(), text.capacity(), text.pop()), (11, 16, Some(')')));
     text.truncate(2);
     assert_eq!((&*text, format!("{text:?}")), ("7-", "\"7-\"".to_string()));
     text.clear();
@@ -112,23 +82,11 @@ fn a_fixed_vec_is_a_slice() {
         *number += 1;
     }
     assert_eq!(list, [(10, true), (3, false)]);
-    assert_eq!(
-        list.clone()
-            .into_iter()
-            .map(|(number, _)| u32::from(*number))
-            .sum::<u32>(),
-        13
-    );
-    assert_eq!(
-        (list.pop(), list.len(), list.capacity()),
-        (Some((3, false)), 1, 3)
-    );
+    assert_eq!(list.clone().into_iter().map(|(number, _)| u32::from(*number)).sum::<u32>(), 13);
+    assert_eq!((list.pop(), list.len(), list.capacity()), (Some((3, false)), 1, 3));
     list.clear();
     assert_eq!(list.pop(), None);
-    assert_eq!(
-        format!("{:?}", FixedVec::<u8, 2>::try_from(&[1, 2][..]).unwrap()),
-        "[1, 2]"
-    );
+    assert_eq!(format!("{:?}", FixedVec::<u8, 2>::try_from(&[1, 2][..]).unwrap()), "[1, 2]");
 }
 
 #[test]
@@ -136,23 +94,14 @@ fn archives_are_read_in_place() {
     let mut slot = Slot([0xEE; 64]);
     slot.write(&FixedString::<8>::try_from("grüße").unwrap());
     let text = slot.check::<FixedString<8>>().unwrap();
-    assert_eq!(
-        (text.as_str(), text.len(), text.capacity()),
-        ("grüße", 7, 8)
-    );
+    assert_eq!((text.as_str(), text.len(), text.capacity()), ("grüße", 7, 8));
     assert_eq!(archive::native::<FixedString<8>>(text), *text);
 
     let list = FixedVec::<Option<u16>, 4>::try_from(&[None, Some(7)][..]).unwrap();
     slot.write(&list);
     let archived = slot.check::<FixedVec<Option<u16>, 4>>().unwrap();
-    assert_eq!(
-        archived[1].as_ref().map(|number| number.to_native()),
-        Some(7)
-    );
-    assert_eq!(
-        (archived.len(), archived.iter().count(), archived.capacity()),
-        (2, 2, 4)
-    );
+    assert_eq!(archived[1].as_ref().map(|number| number.to_native()), Some(7));
+    assert_eq!((archived.len(), archived.iter().count(), archived.capacity()), (2, 2, 4));
     assert_eq!(archive::native::<FixedVec<Option<u16>, 4>>(archived), list);
 }
 
@@ -190,11 +139,7 @@ fn text_that_is_not_utf8_is_refused_and_the_rest_is_not_looked_at() {
     slot.0[..8].copy_from_slice(b"\x02\0\0\0ab\xFF\xFF");
     assert_eq!(slot.check::<FixedString<4>>().unwrap().as_str(), "ab");
     slot.0[0] = 3;
-    assert!(
-        slot.check::<FixedString<4>>()
-            .unwrap_err()
-            .contains("invalid utf-8")
-    );
+    assert!(slot.check::<FixedString<4>>().unwrap_err().contains("invalid utf-8"));
 }
 
 #[test]
@@ -204,10 +149,7 @@ fn elements_that_are_not_valid_are_refused_and_the_rest_is_not_looked_at() {
     assert_eq!(**slot.check::<FixedVec<bool, 4>>().unwrap(), [true, false]);
     slot.0[0] = 3;
     let refused = slot.check::<FixedVec<bool, 4>>().unwrap_err();
-    assert!(
-        refused.contains("invalid byte 7") && refused.contains("while checking element 2"),
-        "{refused}"
-    );
+    assert!(refused.contains("invalid byte 7") && refused.contains("while checking element 2"), "{refused}");
 }
 
 #[test]
@@ -216,22 +158,12 @@ fn serde_sees_a_text_and_a_sequence() {
     let list = FixedVec::<u16, 4>::try_from(&[1, 2, 3][..]).unwrap();
     let config = bincode::config::standard();
     let bytes = bincode::serde::encode_to_vec((text, list), config).unwrap();
-    assert_eq!(
-        bytes,
-        bincode::serde::encode_to_vec(("abc", vec![1u16, 2, 3]), config).unwrap()
-    );
+    assert_eq!(bytes, bincode::serde::encode_to_vec(("abc", vec![1u16, 2, 3]), config).unwrap());
     let ((back, again), _) =
-        bincode::serde::decode_from_slice::<(FixedString<8>, FixedVec<u16, 4>), _>(&bytes, config)
-            .unwrap();
+        bincode::serde::decode_from_slice::<(FixedString<8>, FixedVec<u16, 4>), _>(&bytes, config).unwrap();
     assert_eq!((back, again), (text, list));
-    assert!(
-        bincode::serde::decode_from_slice::<(FixedString<2>, FixedVec<u16, 4>), _>(&bytes, config)
-            .is_err()
-    );
-    assert!(
-        bincode::serde::decode_from_slice::<(FixedString<8>, FixedVec<u16, 2>), _>(&bytes, config)
-            .is_err()
-    );
+    assert!(bincode::serde::decode_from_slice::<(FixedString<2>, FixedVec<u16, 4>), _>(&bytes, config).is_err());
+    assert!(bincode::serde::decode_from_slice::<(FixedString<8>, FixedVec<u16, 2>), _>(&bytes, config).is_err());
 }
 
 proptest! {

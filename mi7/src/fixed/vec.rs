@@ -47,17 +47,9 @@ impl<T: ShmMessage, const N: usize> FixedVec<T, N> {
     /// ```
     #[must_use]
     pub const fn new() -> Self {
-        const {
-            assert!(
-                N <= u32::MAX as usize,
-                "the capacity of a `FixedVec` is at most 4294967295 elements"
-            )
-        }
+        const { assert!(N <= u32::MAX as usize, "the capacity of a `FixedVec` is at most 4294967295 elements") }
         const { T::CHECKED }
-        Self {
-            length: 0,
-            items: [const { MaybeUninit::uninit() }; N],
-        }
+        Self { length: 0, items: [const { MaybeUninit::uninit() }; N] }
     }
 
     /// Appends an element.
@@ -94,11 +86,7 @@ impl<T: ShmMessage, const N: usize> FixedVec<T, N> {
     {
         let found = self.length.saturating_add(values.len());
         let Some(room) = self.items.get_mut(self.length..found) else {
-            return Err(CapacityError {
-                found,
-                capacity: N,
-                unit: "elements",
-            });
+            return Err(CapacityError { found, capacity: N, unit: "elements" });
         };
         for (item, value) in room.iter_mut().zip(values) {
             item.write(value.clone());
@@ -199,31 +187,22 @@ impl<T: serde::Serialize, const N: usize> serde::Serialize for FixedVec<T, N> {
     }
 }
 
-impl<'de, T: ShmMessage + serde::Deserialize<'de>, const N: usize> serde::Deserialize<'de>
-    for FixedVec<T, N>
-{
+impl<'de, T: ShmMessage + serde::Deserialize<'de>, const N: usize> serde::Deserialize<'de> for FixedVec<T, N> {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         struct Visitor<T, const N: usize>(PhantomData<T>);
 
-        impl<'de, T: ShmMessage + serde::Deserialize<'de>, const N: usize> serde::de::Visitor<'de>
-            for Visitor<T, N>
-        {
+        impl<'de, T: ShmMessage + serde::Deserialize<'de>, const N: usize> serde::de::Visitor<'de> for Visitor<T, N> {
             type Value = FixedVec<T, N>;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 write!(f, "a list of at most {N} elements")
             }
 
-            fn visit_seq<A: serde::de::SeqAccess<'de>>(
-                self,
-                mut values: A,
-            ) -> Result<Self::Value, A::Error> {
+            fn visit_seq<A: serde::de::SeqAccess<'de>>(self, mut values: A) -> Result<Self::Value, A::Error> {
                 let mut list = FixedVec::new();
                 while let Some(value) = values.next_element()? {
                     let push = list.try_push(value);
-                    push.map_err(|error| {
-                        serde::de::Error::invalid_length(error.capacity + 1, &self)
-                    })?;
+                    push.map_err(|error| serde::de::Error::invalid_length(error.capacity + 1, &self))?;
                 }
                 Ok(list)
             }
@@ -312,8 +291,7 @@ impl<T: ShmMessage, const N: usize> Archive for FixedVec<T, N> {
         let items = unsafe { items.ptr() }.cast::<T::Archived>();
         for (i, value) in self.iter().enumerate() {
             // Messages are serialized by a serializer that does nothing, so it may happen here; no need to keep resolvers.
-            let resolver =
-                Serialize::<Building>::serialize(value, Strategy::wrap(&mut InPlace)).always_ok();
+            let resolver = Serialize::<Building>::serialize(value, Strategy::wrap(&mut InPlace)).always_ok();
             // SAFETY: `i` is below the length, and so below `N`.
             let item = unsafe { items.add(i) };
             // SAFETY: the item is part of `out`, so it is aligned, and its bytes are initialized.
@@ -390,17 +368,13 @@ macro_rules! slice {
 
         impl<T: Eq, const N: usize> Eq for $type<T, N> {}
 
-        impl<T: PartialEq<U>, U, const N: usize, const M: usize> PartialEq<FixedVec<U, M>>
-            for $type<T, N>
-        {
+        impl<T: PartialEq<U>, U, const N: usize, const M: usize> PartialEq<FixedVec<U, M>> for $type<T, N> {
             fn eq(&self, other: &FixedVec<U, M>) -> bool {
                 self.as_slice() == other.as_slice()
             }
         }
 
-        impl<T: PartialEq<U>, U, const N: usize, const M: usize> PartialEq<ArchivedFixedVec<U, M>>
-            for $type<T, N>
-        {
+        impl<T: PartialEq<U>, U, const N: usize, const M: usize> PartialEq<ArchivedFixedVec<U, M>> for $type<T, N> {
             fn eq(&self, other: &ArchivedFixedVec<U, M>) -> bool {
                 self.as_slice() == other.as_slice()
             }

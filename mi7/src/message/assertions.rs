@@ -14,30 +14,16 @@ use crate::schema::MAX_DEPTH;
 pub const fn assert_message<T: ShmMessage>() {
     let schema = &T::SCHEMA;
     assert_no_drop::<T>(schema.name);
-    assert!(
-        !needs_drop::<T::Archived>(),
-        "the archived form of a message must not need `Drop`"
-    );
+    assert!(!needs_drop::<T::Archived>(), "the archived form of a message must not need `Drop`");
     assert_fits_slot(schema.name, align_of::<T::Archived>());
     assert!(
-        T::ALIGN.is_power_of_two()
-            && T::ALIGN <= MAX_ALIGN
-            && T::ALIGN >= align_of::<T::Archived>(),
+        T::ALIGN.is_power_of_two() && T::ALIGN <= MAX_ALIGN && T::ALIGN >= align_of::<T::Archived>(),
         "`ALIGN` must be a power of two of at most 4096, and not less than the archive's own alignment"
     );
-    assert!(
-        schema.size == size_of::<T::Archived>(),
-        "`SCHEMA.size` is not the archive's size"
-    );
+    assert!(schema.size == size_of::<T::Archived>(), "`SCHEMA.size` is not the archive's size");
     assert!(schema.align == T::ALIGN, "`SCHEMA.align` is not `ALIGN`");
-    assert!(
-        schema.depth() <= MAX_DEPTH,
-        "the type is nested more than 64 levels deep; flatten it"
-    );
-    assert!(
-        schema.has_plain_names(),
-        "a name in `SCHEMA` is too long, or has spaces or control characters in it"
-    );
+    assert!(schema.depth() <= MAX_DEPTH, "the type is nested more than 64 levels deep; flatten it");
+    assert!(schema.has_plain_names(), "a name in `SCHEMA` is too long, or has spaces or control characters in it");
 }
 
 /// Asserts that rkyv's derives are there.
@@ -145,10 +131,7 @@ struct Text {
 
 impl Text {
     const fn new() -> Self {
-        Self {
-            bytes: [0; 512],
-            length: 0,
-        }
+        Self { bytes: [0; 512], length: 0 }
     }
 
     /// Appends as much of `text` as fits: names have at most 255 bytes, so all of it does.

@@ -4,8 +4,8 @@ use core::marker::PhantomData;
 use core::mem::offset_of;
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6};
 use core::num::{
-    NonZeroI8, NonZeroI16, NonZeroI32, NonZeroI64, NonZeroI128, NonZeroU8, NonZeroU16, NonZeroU32,
-    NonZeroU64, NonZeroU128,
+    NonZeroI8, NonZeroI16, NonZeroI32, NonZeroI64, NonZeroI128, NonZeroU8, NonZeroU16, NonZeroU32, NonZeroU64,
+    NonZeroU128,
 };
 use core::time::Duration;
 
@@ -46,22 +46,12 @@ scalars! {
 
 // SAFETY: there is no byte.
 unsafe impl ShmMessage for () {
-    const SCHEMA: Schema = Schema {
-        name: "",
-        size: 0,
-        align: 1,
-        kind: Kind::Struct(&[]),
-    };
+    const SCHEMA: Schema = Schema { name: "", size: 0, align: 1, kind: Kind::Struct(&[]) };
 }
 
 // SAFETY: there is no byte. The parameter is not part of the schema: it has no say in what the bytes are.
 unsafe impl<T: ?Sized + Send + Sync + 'static> ShmMessage for PhantomData<T> {
-    const SCHEMA: Schema = Schema {
-        name: "PhantomData",
-        size: 0,
-        align: 1,
-        kind: Kind::Struct(&[]),
-    };
+    const SCHEMA: Schema = Schema { name: "PhantomData", size: 0, align: 1, kind: Kind::Struct(&[]) };
 }
 
 // SAFETY: an array of archives is in one piece as they are, and means what they mean.
@@ -70,10 +60,7 @@ unsafe impl<T: ShmMessage, const N: usize> ShmMessage for [T; N] {
         name: "",
         size: size_of::<[T::Archived; N]>(),
         align: align_of::<[T::Archived; N]>(),
-        kind: Kind::Array {
-            length: N,
-            element: &T::SCHEMA,
-        },
+        kind: Kind::Array { length: N, element: &T::SCHEMA },
     };
     const CHECKED: () = {
         let () = T::CHECKED;
@@ -89,20 +76,13 @@ unsafe impl<T: ShmMessage> ShmMessage for Option<T> {
         size: size_of::<ArchivedOption<T::Archived>>(),
         align: align_of::<ArchivedOption<T::Archived>>(),
         kind: Kind::Enum(&[
-            Variant {
-                name: "None",
-                tag: 0,
-                fields: &[],
-            },
+            Variant { name: "None", tag: 0, fields: &[] },
             Variant {
                 name: "Some",
                 tag: 1,
                 fields: &[Field {
                     name: "0",
-                    offset: variant_offset(
-                        &[(size_of::<T::Archived>(), align_of::<T::Archived>())],
-                        0,
-                    ),
+                    offset: variant_offset(&[(size_of::<T::Archived>(), align_of::<T::Archived>())], 0),
                     schema: &T::SCHEMA,
                 }],
             },
@@ -112,10 +92,7 @@ unsafe impl<T: ShmMessage> ShmMessage for Option<T> {
         let () = T::CHECKED;
         assert!(
             size_of::<ArchivedOption<T::Archived>>()
-                == enum_size(&[
-                    &[],
-                    &[(size_of::<T::Archived>(), align_of::<T::Archived>())]
-                ])
+                == enum_size(&[&[], &[(size_of::<T::Archived>(), align_of::<T::Archived>())]])
         );
         assert_message::<Self>();
     };

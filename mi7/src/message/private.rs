@@ -107,12 +107,7 @@ pub trait Unmeasured {
     const IS_MESSAGE: bool = false;
     const SIZE: usize = 0;
     const ALIGN: usize = 1;
-    const SCHEMA: Schema = Schema {
-        name: "",
-        size: 0,
-        align: 1,
-        kind: Kind::Opaque,
-    };
+    const SCHEMA: Schema = Schema { name: "", size: 0, align: 1, kind: Kind::Opaque };
     const CHECKED: () = ();
 }
 

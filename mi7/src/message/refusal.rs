@@ -37,17 +37,13 @@ impl Trace for InvalidArchive {
     where
         R: fmt::Debug + fmt::Display + Send + Sync + 'static,
     {
-        Self {
-            text: format!("{}, {trace}", self.text).into(),
-        }
+        Self { text: format!("{}, {trace}", self.text).into() }
     }
 }
 
 impl Source for InvalidArchive {
     #[cold]
     fn new<T: core::error::Error + Send + Sync + 'static>(source: T) -> Self {
-        Self {
-            text: source.to_string().into(),
-        }
+        Self { text: source.to_string().into() }
     }
 }

@@ -36,11 +36,7 @@ pub fn first_difference(ours: &str, theirs: &str) -> Option<Difference> {
         (Ok(ours), Ok(theirs)) => compare(&ours.name(), &ours.root, &theirs.root),
         (ours, theirs) => {
             let field = "the schema text".into();
-            Some(Difference {
-                field,
-                ours: readable(&ours),
-                theirs: readable(&theirs),
-            })
+            Some(Difference { field, ours: readable(&ours), theirs: readable(&theirs) })
         }
     }
 }
@@ -54,13 +50,7 @@ fn readable(layout: &Result<Layout, ParseError>) -> String {
 
 /// The first difference between two types at the same place, all that is inside of them first, then their sizes.
 fn compare(path: &str, ours: &Node, theirs: &Node) -> Option<Difference> {
-    let differ = |ours: String, theirs: String| {
-        Some(Difference {
-            field: path.into(),
-            ours,
-            theirs,
-        })
-    };
+    let differ = |ours: String, theirs: String| Some(Difference { field: path.into(), ours, theirs });
     if !is_same_kind(ours, theirs) {
         return differ(describe(ours), describe(theirs));
     }
@@ -68,24 +58,13 @@ fn compare(path: &str, ours: &Node, theirs: &Node) -> Option<Difference> {
         (Shape::Struct { fields: ours, .. }, Shape::Struct { fields: theirs, .. }) => {
             compare_fields(path, ours, theirs)
         }
-        (
-            Shape::Enum { variants: ours, .. },
-            Shape::Enum {
-                variants: theirs, ..
-            },
-        ) => compare_variants(path, ours, theirs),
-        (
-            Shape::Array { element: ours, .. },
-            Shape::Array {
-                element: theirs, ..
-            },
-        )
-        | (
-            Shape::Vec { element: ours, .. },
-            Shape::Vec {
-                element: theirs, ..
-            },
-        ) => compare(&format!("{path}[]"), ours, theirs),
+        (Shape::Enum { variants: ours, .. }, Shape::Enum { variants: theirs, .. }) => {
+            compare_variants(path, ours, theirs)
+        }
+        (Shape::Array { element: ours, .. }, Shape::Array { element: theirs, .. })
+        | (Shape::Vec { element: ours, .. }, Shape::Vec { element: theirs, .. }) => {
+            compare(&format!("{path}[]"), ours, theirs)
+        }
         _ => None,
     };
     if inside.is_some() || ours == theirs {
@@ -106,18 +85,8 @@ fn is_same_kind(ours: &Node, theirs: &Node) -> bool {
         | (Shape::Enum { name: ours, .. }, Shape::Enum { name: theirs, .. })
         | (Shape::Opaque { name: ours }, Shape::Opaque { name: theirs }) => ours == theirs,
         (Shape::Array { length: ours, .. }, Shape::Array { length: theirs, .. })
-        | (
-            Shape::String { capacity: ours, .. },
-            Shape::String {
-                capacity: theirs, ..
-            },
-        )
-        | (
-            Shape::Vec { capacity: ours, .. },
-            Shape::Vec {
-                capacity: theirs, ..
-            },
-        ) => ours == theirs,
+        | (Shape::String { capacity: ours, .. }, Shape::String { capacity: theirs, .. })
+        | (Shape::Vec { capacity: ours, .. }, Shape::Vec { capacity: theirs, .. }) => ours == theirs,
         _ => false,
     }
 }
@@ -134,19 +103,13 @@ fn compare_fields(path: &str, ours: &[Part], theirs: &[Part]) -> Option<Differen
             });
         };
         if field.offset != other.offset || !is_same_kind(&field.node, &other.node) {
-            return Some(Difference {
-                field: path,
-                ours: describe_field(field),
-                theirs: describe_field(other),
-            });
+            return Some(Difference { field: path, ours: describe_field(field), theirs: describe_field(other) });
         }
         if let Some(difference) = compare(&path, &field.node, &other.node) {
             return Some(difference);
         }
     }
-    let added = theirs
-        .iter()
-        .find(|field| find(ours, &field.name).is_none());
+    let added = theirs.iter().find(|field| find(ours, &field.name).is_none());
     added.map(|field| Difference {
         field: format!("{path}.{}", field.name),
         ours: missing("field", &field.name),
@@ -155,9 +118,7 @@ fn compare_fields(path: &str, ours: &[Part], theirs: &[Part]) -> Option<Differen
 }
 
 fn compare_variants(path: &str, ours: &[Choice], theirs: &[Choice]) -> Option<Difference> {
-    let find = |variants: &'_ [Choice], name: &str| {
-        variants.iter().position(|variant| variant.name == name)
-    };
+    let find = |variants: &'_ [Choice], name: &str| variants.iter().position(|variant| variant.name == name);
     for variant in ours {
         let path = format!("{path}.{}", variant.name);
         let Some(other) = find(theirs, &variant.name).map(|i| &theirs[i]) else {
@@ -168,19 +129,13 @@ fn compare_variants(path: &str, ours: &[Choice], theirs: &[Choice]) -> Option<Di
             });
         };
         if variant.tag != other.tag {
-            return Some(Difference {
-                field: path,
-                ours: describe_variant(variant),
-                theirs: describe_variant(other),
-            });
+            return Some(Difference { field: path, ours: describe_variant(variant), theirs: describe_variant(other) });
         }
         if let Some(difference) = compare_fields(&path, &variant.fields, &other.fields) {
             return Some(difference);
         }
     }
-    let added = theirs
-        .iter()
-        .find(|variant| find(ours, &variant.name).is_none());
+    let added = theirs.iter().find(|variant| find(ours, &variant.name).is_none());
     added.map(|variant| Difference {
         field: format!("{path}.{}", variant.name),
         ours: missing("variant", &variant.name),
@@ -199,12 +154,7 @@ fn describe(node: &Node) -> String {
 }
 
 fn describe_field(field: &Part) -> String {
-    format!(
-        "`{}: {}` at offset {}",
-        field.name,
-        field.node.type_name(),
-        field.offset
-    )
+    format!("`{}: {}` at offset {}", field.name, field.node.type_name(), field.offset)
 }
 
 fn describe_variant(variant: &Choice) -> String {

@@ -17,9 +17,7 @@ const MAX_FORMATTED: usize = 16 << 20;
 #[non_exhaustive]
 pub enum FormatError {
     /// There are too few bytes.
-    #[error(
-        "found {found} bytes, expected the {expected} bytes of a `{name}`; pass the whole message"
-    )]
+    #[error("found {found} bytes, expected the {expected} bytes of a `{name}`; pass the whole message")]
     TooShort {
         /// How many there are.
         found: usize,
@@ -29,9 +27,7 @@ pub enum FormatError {
         name: String,
     },
     /// A value that its type cannot have.
-    #[error(
-        "the bytes at offset {offset} are no valid `{name}`; they are not a message of this type, or are damaged"
-    )]
+    #[error("the bytes at offset {offset} are no valid `{name}`; they are not a message of this type, or are damaged")]
     Invalid {
         /// Where it is.
         offset: usize,
@@ -75,10 +71,7 @@ impl Layout {
     ///
     /// [`FormatError`] when the bytes are too few, are not valid, or are too many to print.
     pub fn format(&self, bytes: &[u8]) -> Result<String, FormatError> {
-        let mut printer = Printer {
-            bytes,
-            out: Bounded(String::new()),
-        };
+        let mut printer = Printer { bytes, out: Bounded(String::new()) };
         printer.node(&self.root, 0)?;
         Ok(printer.out.0)
     }
@@ -110,57 +103,36 @@ impl<'a> Printer<'a> {
 
     /// The bytes of a node.
     fn bytes(&self, node: &Node, offset: usize) -> Result<&'a [u8], FormatError> {
-        offset
-            .checked_add(node.size)
-            .and_then(|end| self.bytes.get(offset..end))
-            .ok_or_else(|| FormatError::TooShort {
-                found: self.bytes.len().saturating_sub(offset),
-                expected: node.size,
-                name: node.type_name(),
-            })
+        offset.checked_add(node.size).and_then(|end| self.bytes.get(offset..end)).ok_or_else(|| FormatError::TooShort {
+            found: self.bytes.len().saturating_sub(offset),
+            expected: node.size,
+            name: node.type_name(),
+        })
     }
 
     fn node(&mut self, node: &Node, offset: usize) -> Result<(), FormatError> {
         let bytes = self.bytes(node, offset)?;
-        let invalid = || FormatError::Invalid {
-            offset,
-            name: node.type_name(),
-        };
+        let invalid = || FormatError::Invalid { offset, name: node.type_name() };
         match &node.shape {
             Shape::Scalar(scalar) => {
                 let mut value = String::new();
-                scalar
-                    .print(bytes, &mut value)
-                    .and_then(fmt::Result::ok)
-                    .ok_or_else(invalid)?;
+                scalar.print(bytes, &mut value).and_then(fmt::Result::ok).ok_or_else(invalid)?;
                 self.put(&value)?;
             }
             Shape::Struct { name, fields } => self.fields(name, fields, offset)?,
             Shape::Enum { variants, .. } => {
                 let tag = bytes.first().ok_or_else(invalid)?;
-                let variant = variants
-                    .iter()
-                    .find(|variant| variant.tag == *tag)
-                    .ok_or_else(invalid)?;
+                let variant = variants.iter().find(|variant| variant.tag == *tag).ok_or_else(invalid)?;
                 self.fields(&variant.name, &variant.fields, offset)?;
             }
             Shape::Array { length, element } => self.elements(element, offset, *length)?,
-            Shape::String {
-                capacity,
-                offset: at,
-            } => {
+            Shape::String { capacity, offset: at } => {
                 let length = length(bytes, offset, *capacity)?;
-                let text = bytes
-                    .get(*at..at.saturating_add(length))
-                    .ok_or_else(invalid)?;
+                let text = bytes.get(*at..at.saturating_add(length)).ok_or_else(invalid)?;
                 let text = core::str::from_utf8(text).map_err(|_| invalid())?;
                 self.put(format_args!("{text:?}"))?;
             }
-            Shape::Vec {
-                capacity,
-                offset: at,
-                element,
-            } => {
+            Shape::Vec { capacity, offset: at, element } => {
                 let length = length(bytes, offset, *capacity)?;
                 self.elements(element, offset.saturating_add(*at), length)?;
             }
@@ -178,10 +150,7 @@ impl<'a> Printer<'a> {
             if i > 0 {
                 self.put(", ")?;
             }
-            self.node(
-                element,
-                offset.saturating_add(i.saturating_mul(element.size)),
-            )?;
+            self.node(element, offset.saturating_add(i.saturating_mul(element.size)))?;
         }
         self.put("]")?;
         Ok(())
@@ -217,17 +186,10 @@ impl<'a> Printer<'a> {
 /// The length at the beginning of a string's or vec's `bytes`, which are at `offset`.
 fn length(bytes: &[u8], offset: usize, capacity: usize) -> Result<usize, FormatError> {
     // A layout's strings and vecs have at least these four bytes.
-    let found = bytes
-        .first_chunk()
-        .copied()
-        .map_or(u32::MAX, u32::from_le_bytes);
+    let found = bytes.first_chunk().copied().map_or(u32::MAX, u32::from_le_bytes);
     match usize::try_from(found) {
         Ok(length) if length <= capacity => Ok(length),
-        _ => Err(FormatError::Length {
-            offset,
-            found,
-            capacity,
-        }),
+        _ => Err(FormatError::Length { offset, found, capacity }),
     }
 }
 

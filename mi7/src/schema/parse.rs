@@ -87,9 +87,7 @@ pub(super) struct Choice {
 
 /// A text that is no schema's.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "line {line} of the schema text {problem}; it was written by another version of mi7, or is damaged"
-)]
+#[error("line {line} of the schema text {problem}; it was written by another version of mi7, or is damaged")]
 pub struct ParseError {
     /// The number of the line, from 1.
     pub line: usize,
@@ -104,22 +102,13 @@ impl Layout {
     ///
     /// [`ParseError`] when it is no such text.
     pub fn parse(text: &str) -> Result<Self, ParseError> {
-        let mut lines = Lines {
-            rest: text,
-            number: 0,
-        };
+        let mut lines = Lines { rest: text, number: 0 };
         if text.len() > MAX_TEXT {
-            return lines.fail(format!(
-                "begins a text of {} bytes, more than {MAX_TEXT}",
-                text.len()
-            ));
+            return lines.fail(format!("begins a text of {} bytes, more than {MAX_TEXT}", text.len()));
         }
         let heading = lines.next();
         if heading != Some(HEADING) {
-            return lines.fail(format!(
-                "is {:?} instead of {HEADING:?}",
-                shorten(heading.unwrap_or_default())
-            ));
+            return lines.fail(format!("is {:?} instead of {HEADING:?}", shorten(heading.unwrap_or_default())));
         }
         let root = lines.node(0)?;
         if root.name != "-" || root.offset != 0 {
@@ -168,14 +157,10 @@ impl Node {
                 }
                 _ => name.clone(),
             },
-            Shape::Struct { name, .. } | Shape::Enum { name, .. } | Shape::Opaque { name } => {
-                name.clone()
-            }
+            Shape::Struct { name, .. } | Shape::Enum { name, .. } | Shape::Opaque { name } => name.clone(),
             Shape::Array { length, element } => format!("[{}; {length}]", element.type_name()),
             Shape::String { capacity, .. } => format!("FixedString<{capacity}>"),
-            Shape::Vec {
-                capacity, element, ..
-            } => format!("FixedVec<{}, {capacity}>", element.type_name()),
+            Shape::Vec { capacity, element, .. } => format!("FixedVec<{}, {capacity}>", element.type_name()),
         }
     }
 }
@@ -189,27 +174,18 @@ struct Lines<'a> {
 
 impl<'a> Lines<'a> {
     fn fail<T>(&self, problem: String) -> Result<T, ParseError> {
-        Err(ParseError {
-            line: self.number.max(1),
-            problem,
-        })
+        Err(ParseError { line: self.number.max(1), problem })
     }
 
     fn next(&mut self) -> Option<&'a str> {
         let line = self.peek()?;
-        self.rest = self.rest[line.len()..]
-            .strip_prefix('\n')
-            .unwrap_or_default();
+        self.rest = self.rest[line.len()..].strip_prefix('\n').unwrap_or_default();
         self.number += 1;
         Some(line)
     }
 
     fn peek(&self) -> Option<&'a str> {
-        (!self.rest.is_empty()).then(|| {
-            self.rest
-                .split_once('\n')
-                .map_or(self.rest, |(line, _)| line)
-        })
+        (!self.rest.is_empty()).then(|| self.rest.split_once('\n').map_or(self.rest, |(line, _)| line))
     }
 
     /// The next line without its indentation, if it is indented by `depth`.
@@ -239,39 +215,20 @@ impl<'a> Lines<'a> {
         }
         let words: Vec<_> = content.splitn(8, ' ').collect();
         let [label, offset, size, align, kind, ref arguments @ ..] = words[..] else {
-            return self.fail(format!(
-                "is {:?} instead of a name, offset, size, alignment and kind",
-                shorten(content)
-            ));
+            return self.fail(format!("is {:?} instead of a name, offset, size, alignment and kind", shorten(content)));
         };
         let name = self.name(label)?;
-        let (offset, size, align) = (
-            self.number(offset)?,
-            self.number(size)?,
-            self.number(align)?,
-        );
+        let (offset, size, align) = (self.number(offset)?, self.number(size)?, self.number(align)?);
         if !align.is_power_of_two() {
             return self.fail(format!("has an alignment of {align}, no power of two"));
         }
         let shape = match (kind, arguments) {
-            ("tuple", []) => Shape::Struct {
-                name: String::new(),
-                fields: self.fields(depth + 1, size)?,
-            },
-            ("struct", [name]) => Shape::Struct {
-                name: self.name(name)?,
-                fields: self.fields(depth + 1, size)?,
-            },
-            ("enum", [name]) => Shape::Enum {
-                name: self.name(name)?,
-                variants: self.variants(depth + 1, size)?,
-            },
+            ("tuple", []) => Shape::Struct { name: String::new(), fields: self.fields(depth + 1, size)? },
+            ("struct", [name]) => Shape::Struct { name: self.name(name)?, fields: self.fields(depth + 1, size)? },
+            ("enum", [name]) => Shape::Enum { name: self.name(name)?, variants: self.variants(depth + 1, size)? },
             ("array", [length]) => {
                 let length = self.number(length)?;
-                Shape::Array {
-                    length,
-                    element: self.element(depth + 1, length, 0, size)?,
-                }
+                Shape::Array { length, element: self.element(depth + 1, length, 0, size)? }
             }
             ("string", [capacity, offset]) => {
                 let (capacity, offset) = (self.number(capacity)?, self.number(offset)?);
@@ -285,32 +242,19 @@ impl<'a> Lines<'a> {
                 if offset < 4 {
                     return self.fail("is a vec whose elements overlap its length".into());
                 }
-                Shape::Vec {
-                    capacity,
-                    offset,
-                    element: self.element(depth + 1, capacity, offset, size)?,
-                }
+                Shape::Vec { capacity, offset, element: self.element(depth + 1, capacity, offset, size)? }
             }
-            ("opaque", [name]) => Shape::Opaque {
-                name: self.name(name)?,
-            },
+            ("opaque", [name]) => Shape::Opaque { name: self.name(name)? },
             (name, []) => match Scalar::from_name(name) {
                 Some(scalar) if scalar.size() == size => Shape::Scalar(scalar),
                 Some(scalar) => {
-                    return self.fail(format!(
-                        "is a `{name}` of {size} bytes instead of {}",
-                        scalar.size()
-                    ));
+                    return self.fail(format!("is a `{name}` of {size} bytes instead of {}", scalar.size()));
                 }
                 None => return self.fail(format!("is of an unknown kind, {:?}", shorten(name))),
             },
             (kind, _) => return self.fail(format!("is of an unknown kind, {:?}", shorten(kind))),
         };
-        Ok(Part {
-            name,
-            offset,
-            node: Node { size, align, shape },
-        })
+        Ok(Part { name, offset, node: Node { size, align, shape } })
     }
 
     /// Reads the fields at `depth` of a struct or variant in `size` bytes.
@@ -319,10 +263,7 @@ impl<'a> Lines<'a> {
         while let Some(content) = self.next_at(depth) {
             let field = self.node_of(content, depth)?;
             if field.offset + field.node.size > size {
-                return self.fail(format!(
-                    "ends a field, `{}`, that reaches out of its {size} bytes",
-                    field.name
-                ));
+                return self.fail(format!("ends a field, `{}`, that reaches out of its {size} bytes", field.name));
             }
             fields.push(field);
         }
@@ -343,51 +284,29 @@ impl<'a> Lines<'a> {
             let Ok(tag) = tag.parse() else {
                 return self.fail(format!("has a tag of {:?}, which is no byte", shorten(tag)));
             };
-            variants.push(Choice {
-                name: self.name(name)?,
-                tag,
-                fields: self.fields(depth + 1, size)?,
-            });
+            variants.push(Choice { name: self.name(name)?, tag, fields: self.fields(depth + 1, size)? });
         }
         Ok(variants)
     }
 
     /// Reads the one element of an array or vec that has room for `count` of them, at `offset` of its `size` bytes.
-    fn element(
-        &mut self,
-        depth: usize,
-        count: usize,
-        offset: usize,
-        size: usize,
-    ) -> Result<Box<Node>, ParseError> {
+    fn element(&mut self, depth: usize, count: usize, offset: usize, size: usize) -> Result<Box<Node>, ParseError> {
         let element = self.node(depth)?.node;
-        match count
-            .checked_mul(element.size)
-            .and_then(|bytes| bytes.checked_add(offset))
-        {
+        match count.checked_mul(element.size).and_then(|bytes| bytes.checked_add(offset)) {
             Some(end) if end <= size => Ok(Box::new(element)),
-            _ => self.fail(format!(
-                "ends {count} elements that do not fit in {size} bytes"
-            )),
+            _ => self.fail(format!("ends {count} elements that do not fit in {size} bytes")),
         }
     }
 
     fn number(&self, text: &str) -> Result<usize, ParseError> {
         match text.parse() {
-            Ok(number) if number <= MAX_SIZE && text.bytes().all(|byte| byte.is_ascii_digit()) => {
-                Ok(number)
-            }
-            _ => self.fail(format!(
-                "has {:?} instead of a number of at most {MAX_SIZE}",
-                shorten(text)
-            )),
+            Ok(number) if number <= MAX_SIZE && text.bytes().all(|byte| byte.is_ascii_digit()) => Ok(number),
+            _ => self.fail(format!("has {:?} instead of a number of at most {MAX_SIZE}", shorten(text))),
         }
     }
 
     fn name(&self, text: &str) -> Result<String, ParseError> {
-        let is_plain = text
-            .chars()
-            .all(|char| !char.is_control() && !char.is_whitespace());
+        let is_plain = text.chars().all(|char| !char.is_control() && !char.is_whitespace());
         if text.is_empty() || text.len() > MAX_NAME || !is_plain {
             return self.fail(format!("has {:?} instead of a name", shorten(text)));
         }
@@ -397,7 +316,5 @@ impl<'a> Lines<'a> {
 
 /// The beginning of a text, for messages.
 fn shorten(text: &str) -> &str {
-    text.char_indices()
-        .nth(40)
-        .map_or(text, |(end, _)| &text[..end])
+    text.char_indices().nth(40).map_or(text, |(end, _)| &text[..end])
 }

@@ -69,10 +69,7 @@ impl Scalar {
     /// The scalar of this name.
     #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {
-        Self::ALL
-            .iter()
-            .copied()
-            .find(|scalar| scalar.name() == name)
+        Self::ALL.iter().copied().find(|scalar| scalar.name() == name)
     }
 
     /// Writes the value archived in `bytes` as Rust's `Debug` would, or `None` if they are no such value.
@@ -119,21 +116,13 @@ impl Scalar {
                 1 => out.write_str("true"),
                 _ => return None,
             },
-            Self::Char => write!(
-                out,
-                "{:?}",
-                char::from_u32(u32::from_le_bytes(take(bytes, 0)?))?
-            ),
+            Self::Char => write!(out, "{:?}", char::from_u32(u32::from_le_bytes(take(bytes, 0)?))?),
             Self::Duration => {
                 let nanos = u32::from_le_bytes(take(bytes, 8)?);
                 if nanos >= 1_000_000_000 {
                     return None;
                 }
-                write!(
-                    out,
-                    "{:?}",
-                    Duration::new(u64::from_le_bytes(take(bytes, 0)?), nanos)
-                )
+                write!(out, "{:?}", Duration::new(u64::from_le_bytes(take(bytes, 0)?), nanos))
             }
             Self::Ipv4Addr => write!(out, "{}", ipv4(bytes, 0)?),
             Self::Ipv6Addr => write!(out, "{}", ipv6(bytes, 0)?),
@@ -167,10 +156,7 @@ fn ipv6(bytes: &[u8], offset: usize) -> Option<Ipv6Addr> {
 }
 
 fn socket4(bytes: &[u8]) -> Option<SocketAddrV4> {
-    Some(SocketAddrV4::new(
-        ipv4(bytes, 0)?,
-        u16::from_le_bytes(take(bytes, 4)?),
-    ))
+    Some(SocketAddrV4::new(ipv4(bytes, 0)?, u16::from_le_bytes(take(bytes, 4)?)))
 }
 
 fn socket6(bytes: &[u8]) -> Option<SocketAddrV6> {

@@ -48,20 +48,14 @@ fn archive<T: ShmMessage>(value: &T) -> Vec<u8> {
 }
 
 fn printed<T: ShmMessage>(value: &T) -> String {
-    Layout::parse(&T::SCHEMA.text())
-        .unwrap()
-        .format(&archive(value))
-        .unwrap()
+    Layout::parse(&T::SCHEMA.text()).unwrap().format(&archive(value)).unwrap()
 }
 
 fn order() -> Order {
     Order {
         id: 1,
         price: 2.5,
-        side: Side::Cancel {
-            r#type: NonZeroI16::new(-7).unwrap(),
-            of: u128::MAX,
-        },
+        side: Side::Cancel { r#type: NonZeroI16::new(-7).unwrap(), of: u128::MAX },
         limit: Some((3, -4)),
         symbol: "a\"é".parse().unwrap(),
         levels: FixedVec::try_from(&[[1, 2], [3, 4]][..]).unwrap(),
@@ -74,10 +68,7 @@ fn order() -> Order {
 #[test]
 fn a_message_is_printed_as_debug_prints_it() {
     let order = order();
-    assert_eq!(
-        printed(&order),
-        format!("{order:?}").replace("r#type", "type")
-    );
+    assert_eq!(printed(&order), format!("{order:?}").replace("r#type", "type"));
     assert_eq!(printed(&Side::Buy), "Buy");
     assert_eq!(printed(&Side::Sell(true, '\n')), "Sell(true, '\\n')");
     assert_eq!(printed(&((), (1u8,), [(); 2])), "((), (1,), [(), ()])");
@@ -89,13 +80,8 @@ fn every_scalar_is_printed_as_debug_prints_it() {
         for value in values {
             assert_eq!(printed(value), format!("{value:?}"));
         }
-        let Kind::Scalar(scalar) = T::SCHEMA.kind else {
-            panic!("{:?} is no scalar", T::SCHEMA)
-        };
-        assert_eq!(
-            (scalar.size(), scalar.name()),
-            (T::SCHEMA.size, T::SCHEMA.name)
-        );
+        let Kind::Scalar(scalar) = T::SCHEMA.kind else { panic!("{:?} is no scalar", T::SCHEMA) };
+        assert_eq!((scalar.size(), scalar.name()), (T::SCHEMA.size, T::SCHEMA.name));
     }
     same(&[i8::MIN, 5]);
     same(&[i16::MIN, 5]);
@@ -114,10 +100,7 @@ fn every_scalar_is_printed_as_debug_prints_it() {
     same(&[NonZeroI16::MIN, NonZeroI16::MAX]);
     same(&[Duration::MAX, Duration::from_nanos(1)]);
     same(&["1.2.3.4".parse::<IpAddr>().unwrap(), "::1".parse().unwrap()]);
-    same(&[
-        "1.2.3.4:5".parse::<SocketAddr>().unwrap(),
-        "[::1]:5".parse().unwrap(),
-    ]);
+    same(&["1.2.3.4:5".parse::<SocketAddr>().unwrap(), "[::1]:5".parse().unwrap()]);
     same(&[SocketAddrV6::new(Ipv6Addr::LOCALHOST, 1, 2, 3)]);
 }
 
@@ -128,9 +111,7 @@ fn offsets_of_variants_are_those_of_the_compiler() {
     #[repr(C)]
     struct Cancel(u8, rkyv::Archived<NonZeroI16>, rkyv::Archived<u128>);
 
-    let Kind::Enum([_, sell, cancel]) = Side::SCHEMA.kind else {
-        panic!("{:?}", Side::SCHEMA)
-    };
+    let Kind::Enum([_, sell, cancel]) = Side::SCHEMA.kind else { panic!("{:?}", Side::SCHEMA) };
     assert_eq!(sell.fields[0].offset, offset_of!(Sell, 1));
     assert_eq!(sell.fields[1].offset, offset_of!(Sell, 2));
     assert_eq!(cancel.fields[0].offset, offset_of!(Cancel, 1));
@@ -142,100 +123,39 @@ fn the_text_reads_back() {
     let text = Order::SCHEMA.text();
     let layout = Layout::parse(&text).unwrap();
     assert_eq!(layout.name(), "Order");
+    assert_eq!((layout.size(), layout.align()), (Order::SCHEMA.size, Order::ALIGN));
+    assert!(text.contains("\n  | 2 Cancel\n   type 2 2 2 NonZeroI16\n"), "{text}");
+    assert_eq!(Layout::parse(&<[Option<(u8,)>; 2]>::SCHEMA.text()).unwrap().name(), "[Option<(u8,)>; 2]");
     assert_eq!(
-        (layout.size(), layout.align()),
-        (Order::SCHEMA.size, Order::ALIGN)
-    );
-    assert!(
-        text.contains("\n  | 2 Cancel\n   type 2 2 2 NonZeroI16\n"),
-        "{text}"
-    );
-    assert_eq!(
-        Layout::parse(&<[Option<(u8,)>; 2]>::SCHEMA.text())
-            .unwrap()
-            .name(),
-        "[Option<(u8,)>; 2]"
-    );
-    assert_eq!(
-        Layout::parse(&FixedVec::<FixedString<2>, 3>::SCHEMA.text())
-            .unwrap()
-            .name(),
+        Layout::parse(&FixedVec::<FixedString<2>, 3>::SCHEMA.text()).unwrap().name(),
         "FixedVec<FixedString<2>, 3>"
     );
 }
 
 #[test]
 fn an_opaque_type_is_printed_as_bytes() {
-    let schema = Schema {
-        name: "Handle",
-        size: 2,
-        align: 1,
-        kind: Kind::Opaque,
-    };
-    assert_eq!(
-        Layout::parse(&schema.text())
-            .unwrap()
-            .format(&[0x0A, 0xB0, 9])
-            .unwrap(),
-        "Handle(0x0ab0)"
-    );
+    let schema = Schema { name: "Handle", size: 2, align: 1, kind: Kind::Opaque };
+    assert_eq!(Layout::parse(&schema.text()).unwrap().format(&[0x0A, 0xB0, 9]).unwrap(), "Handle(0x0ab0)");
 }
 
 #[test]
 fn bad_bytes_are_refused_with_their_place() {
     let layout = Layout::parse(&Order::SCHEMA.text()).unwrap();
-    let Kind::Struct(fields) = Order::SCHEMA.kind else {
-        panic!()
-    };
-    let offset = |name| {
-        fields
-            .iter()
-            .find(|field| field.name == name)
-            .unwrap()
-            .offset
-    };
+    let Kind::Struct(fields) = Order::SCHEMA.kind else { panic!() };
+    let offset = |name| fields.iter().find(|field| field.name == name).unwrap().offset;
     let with = |at: usize, byte| {
         let mut bytes = archive(&order());
         bytes[at] = byte;
         layout.format(&bytes).unwrap_err()
     };
-    let invalid = |offset, name: &str| FormatError::Invalid {
-        offset,
-        name: name.into(),
-    };
+    let invalid = |offset, name: &str| FormatError::Invalid { offset, name: name.into() };
     assert_eq!(with(offset("side"), 3), invalid(offset("side"), "Side"));
-    assert_eq!(
-        with(offset("limit"), 2),
-        invalid(offset("limit"), "Option<(u8, i32)>")
-    );
-    assert_eq!(
-        with(offset("symbol"), 7),
-        FormatError::Length {
-            offset: offset("symbol"),
-            found: 7,
-            capacity: 6
-        }
-    );
-    assert_eq!(
-        with(offset("symbol") + 4, 0xFF),
-        invalid(offset("symbol"), "FixedString<6>")
-    );
-    assert_eq!(
-        with(offset("levels"), 4),
-        FormatError::Length {
-            offset: offset("levels"),
-            found: 4,
-            capacity: 3
-        }
-    );
-    assert_eq!(
-        with(offset("wait") + 11, 0xFF),
-        invalid(offset("wait"), "Duration")
-    );
-    assert_eq!(
-        with(offset("from"), 2),
-        invalid(offset("from"), "SocketAddr")
-    );
+    assert_eq!(with(offset("limit"), 2), invalid(offset("limit"), "Option<(u8, i32)>"));
+    assert_eq!(with(offset("symbol"), 7), FormatError::Length { offset: offset("symbol"), found: 7, capacity: 6 });
+    assert_eq!(with(offset("symbol") + 4, 0xFF), invalid(offset("symbol"), "FixedString<6>"));
+    assert_eq!(with(offset("levels"), 4), FormatError::Length { offset: offset("levels"), found: 4, capacity: 3 });
+    assert_eq!(with(offset("wait") + 11, 0xFF), invalid(offset("wait"), "Duration"));
+    assert_eq!(with(offset("from"), 2), invalid(offset("from"), "SocketAddr"));
     let short = layout.format(&archive(&order())[1..]).unwrap_err();
     assert!(matches!(short, FormatError::TooShort { .. }), "{short}");
 }
@@ -246,16 +166,12 @@ fn a_text_that_is_none_is_refused_with_its_line() {
     assert!(refused("").contains("line 1 of the schema text is \"\""));
     assert!(refused("mi7 schema 2\n").contains("line 1"));
     assert!(
-        refused("mi7 schema 1\n- 0 8 8 f64x\n")
-            .contains("line 2 of the schema text is of an unknown kind, \"f64x\"")
+        refused("mi7 schema 1\n- 0 8 8 f64x\n").contains("line 2 of the schema text is of an unknown kind, \"f64x\"")
     );
     assert!(refused("mi7 schema 1\n- 0 4 8 f64\n").contains("`f64` of 4 bytes instead of 8"));
     assert!(refused("mi7 schema 1\n- 0 8 3 f64\n").contains("alignment of 3"));
     assert!(refused("mi7 schema 1\n- 0 8 8 f64\n- 0 8 8 f64\n").contains("line 3"));
-    assert!(
-        refused("mi7 schema 1\n- 0 4 8 tuple\n 0 0 8 8 f64\n")
-            .contains("reaches out of its 4 bytes")
-    );
+    assert!(refused("mi7 schema 1\n- 0 4 8 tuple\n 0 0 8 8 f64\n").contains("reaches out of its 4 bytes"));
     assert!(refused("mi7 schema 1\n- 0 8 8 array 2\n - 0 8 8 f64\n").contains("do not fit"));
     assert!(refused("mi7 schema 1\n- 0 8 8 array 18446744073709551615\n").contains("number"));
     assert!(refused("mi7 schema 1\n- 0 8 8 array 2\n").contains("not followed"));
@@ -271,132 +187,52 @@ fn deep_nesting_is_refused_and_does_not_overflow_the_stack() {
     for depth in 0..500 {
         text += &format!("{:depth$}- 0 0 1 array 1\n", "");
     }
-    assert!(
-        Layout::parse(&text)
-            .unwrap_err()
-            .problem
-            .contains("nested too deeply")
-    );
+    assert!(Layout::parse(&text).unwrap_err().problem.contains("nested too deeply"));
 }
 
 #[test]
 fn an_endless_list_of_nothing_is_not_printed_for_ever() {
-    let layout =
-        Layout::parse("mi7 schema 1\n- 0 0 1 array 1099511627776\n - 0 0 1 tuple\n").unwrap();
+    let layout = Layout::parse("mi7 schema 1\n- 0 0 1 array 1099511627776\n - 0 0 1 tuple\n").unwrap();
     assert_eq!(layout.format(&[]), Err(FormatError::TooLong));
 }
 
 #[test]
 fn the_first_difference_is_named() {
     let of = |ours: Schema, theirs: Schema| {
-        let Difference {
-            field,
-            ours,
-            theirs,
-        } = first_difference(&ours.text(), &theirs.text()).unwrap();
+        let Difference { field, ours, theirs } = first_difference(&ours.text(), &theirs.text()).unwrap();
         format!("{field}: {ours} / {theirs}")
     };
     const U8: Schema = u8::SCHEMA;
     const U32: Schema = u32::SCHEMA;
     const fn field(name: &'static str, offset: usize, schema: &'static Schema) -> Field {
-        Field {
-            name,
-            offset,
-            schema,
-        }
+        Field { name, offset, schema }
     }
-    let order = |fields| Schema {
-        name: "Order",
-        size: 8,
-        align: 4,
-        kind: Kind::Struct(fields),
-    };
+    let order = |fields| Schema { name: "Order", size: 8, align: 4, kind: Kind::Struct(fields) };
     let ours = order(const { &[field("bid", 0, &U32), field("ask", 4, &U32)] });
 
     // A swap of two fields of one type, which changes no kind and no size.
     let swapped = order(const { &[field("ask", 0, &U32), field("bid", 4, &U32)] });
-    assert_eq!(
-        of(ours, swapped),
-        "Order.bid: `bid: u32` at offset 0 / `bid: u32` at offset 4"
-    );
+    assert_eq!(of(ours, swapped), "Order.bid: `bid: u32` at offset 0 / `bid: u32` at offset 4");
     let retyped = order(const { &[field("bid", 0, &U32), field("ask", 4, &U8)] });
-    assert_eq!(
-        of(ours, retyped),
-        "Order.ask: `ask: u32` at offset 4 / `ask: u8` at offset 4"
-    );
+    assert_eq!(of(ours, retyped), "Order.ask: `ask: u32` at offset 4 / `ask: u8` at offset 4");
     let less = order(const { &[field("bid", 0, &U32)] });
-    assert_eq!(
-        of(ours, less),
-        "Order.ask: `ask: u32` at offset 4 / no field `ask`"
-    );
-    assert_eq!(
-        of(less, ours),
-        "Order.ask: no field `ask` / `ask: u32` at offset 4"
-    );
-    let renamed = Schema {
-        name: "Trade",
-        ..ours
-    };
+    assert_eq!(of(ours, less), "Order.ask: `ask: u32` at offset 4 / no field `ask`");
+    assert_eq!(of(less, ours), "Order.ask: no field `ask` / `ask: u32` at offset 4");
+    let renamed = Schema { name: "Trade", ..ours };
     assert_eq!(of(ours, renamed), "Order: `struct Order` / `struct Trade`");
-    assert_eq!(
-        of(ours, Schema { align: 64, ..ours }),
-        "Order: 8 bytes, aligned to 4 / 8 bytes, aligned to 64"
-    );
+    assert_eq!(of(ours, Schema { align: 64, ..ours }), "Order: 8 bytes, aligned to 4 / 8 bytes, aligned to 64");
     assert_eq!(of(ours, U8), "Order: `struct Order` / `u8`");
 
-    let side = |variants| Schema {
-        name: "Side",
-        size: 8,
-        align: 4,
-        kind: Kind::Enum(variants),
-    };
-    let buy = side(&[Variant {
-        name: "Buy",
-        tag: 0,
-        fields: &[Field {
-            name: "0",
-            offset: 4,
-            schema: &U32,
-        }],
-    }]);
-    let sell = side(&[Variant {
-        name: "Sell",
-        tag: 0,
-        fields: &[],
-    }]);
-    assert_eq!(
-        of(buy, sell),
-        "Side.Buy: variant `Buy` with tag 0 / no variant `Buy`"
-    );
-    let other_tag = side(&[Variant {
-        name: "Sell",
-        tag: 1,
-        fields: &[],
-    }]);
-    assert_eq!(
-        of(sell, other_tag),
-        "Side.Sell: variant `Sell` with tag 0 / variant `Sell` with tag 1"
-    );
-    let other_field = side(&[Variant {
-        name: "Buy",
-        tag: 0,
-        fields: &[Field {
-            name: "0",
-            offset: 4,
-            schema: &U8,
-        }],
-    }]);
-    assert_eq!(
-        of(buy, other_field),
-        "Side.Buy.0: `0: u32` at offset 4 / `0: u8` at offset 4"
-    );
+    let side = |variants| Schema { name: "Side", size: 8, align: 4, kind: Kind::Enum(variants) };
+    let buy = side(&[Variant { name: "Buy", tag: 0, fields: &[Field { name: "0", offset: 4, schema: &U32 }] }]);
+    let sell = side(&[Variant { name: "Sell", tag: 0, fields: &[] }]);
+    assert_eq!(of(buy, sell), "Side.Buy: variant `Buy` with tag 0 / no variant `Buy`");
+    let other_tag = side(&[Variant { name: "Sell", tag: 1, fields: &[] }]);
+    assert_eq!(of(sell, other_tag), "Side.Sell: variant `Sell` with tag 0 / variant `Sell` with tag 1");
+    let other_field = side(&[Variant { name: "Buy", tag: 0, fields: &[Field { name: "0", offset: 4, schema: &U8 }] }]);
+    assert_eq!(of(buy, other_field), "Side.Buy.0: `0: u32` at offset 4 / `0: u8` at offset 4");
 
-    let deep = |element| Schema {
-        name: "",
-        size: 8,
-        align: 4,
-        kind: Kind::Array { length: 1, element },
-    };
+    let deep = |element| Schema { name: "", size: 8, align: 4, kind: Kind::Array { length: 1, element } };
     assert_eq!(
         of(deep(&<(u8, u32)>::SCHEMA), deep(&<(u8, i32)>::SCHEMA)),
         "[(u8, u32); 1][].1: `1: u32` at offset 4 / `1: i32` at offset 4"
@@ -415,10 +251,7 @@ fn the_first_difference_is_named() {
 fn an_unreadable_text_differs_as_a_whole() {
     let difference = first_difference(&u8::SCHEMA.text(), "gibberish").unwrap();
     assert_eq!(difference.ours, "that of `u8`");
-    assert!(
-        difference.theirs.starts_with("unreadable: line 1"),
-        "{difference:?}"
-    );
+    assert!(difference.theirs.starts_with("unreadable: line 1"), "{difference:?}");
 }
 
 #[test]
@@ -437,29 +270,14 @@ fn fingerprints_and_texts_agree_on_what_is_equal() {
         Option::<bool>::SCHEMA,
         FixedVec::<u8, 3>::SCHEMA,
         FixedString::<3>::SCHEMA,
-        Schema {
-            align: 64,
-            ..Unit::SCHEMA
-        },
-        Schema {
-            name: "unit",
-            ..Unit::SCHEMA
-        },
-        Schema {
-            kind: Kind::Opaque,
-            ..Unit::SCHEMA
-        },
+        Schema { align: 64, ..Unit::SCHEMA },
+        Schema { name: "unit", ..Unit::SCHEMA },
+        Schema { kind: Kind::Opaque, ..Unit::SCHEMA },
     ];
     for ours in &all {
         for theirs in &all {
-            assert_eq!(
-                fingerprint(ours) == fingerprint(theirs),
-                ours.text() == theirs.text()
-            );
-            assert_eq!(
-                first_difference(&ours.text(), &theirs.text()).is_none(),
-                ours.text() == theirs.text()
-            );
+            assert_eq!(fingerprint(ours) == fingerprint(theirs), ours.text() == theirs.text());
+            assert_eq!(first_difference(&ours.text(), &theirs.text()).is_none(), ours.text() == theirs.text());
         }
     }
 }

@@ -56,19 +56,8 @@ impl Schema {
     }
 }
 
-fn write_node(
-    out: &mut String,
-    depth: usize,
-    label: &str,
-    offset: usize,
-    schema: &Schema,
-) -> fmt::Result {
-    let Schema {
-        name,
-        size,
-        align,
-        kind,
-    } = schema;
+fn write_node(out: &mut String, depth: usize, label: &str, offset: usize, schema: &Schema) -> fmt::Result {
+    let Schema { name, size, align, kind } = schema;
     write!(out, "{:depth$}{label} {offset} {size} {align} ", "")?;
     match kind {
         Kind::Scalar(scalar) => writeln!(out, "{}", scalar.name()),
@@ -83,14 +72,7 @@ fn write_node(
         Kind::Enum(variants) => {
             writeln!(out, "enum {name}")?;
             for variant in *variants {
-                writeln!(
-                    out,
-                    "{:indent$}| {} {}",
-                    "",
-                    variant.tag,
-                    variant.name,
-                    indent = depth + 1
-                )?;
+                writeln!(out, "{:indent$}| {} {}", "", variant.tag, variant.name, indent = depth + 1)?;
                 write_fields(out, depth + 2, variant.fields)?;
             }
             Ok(())
@@ -100,11 +82,7 @@ fn write_node(
             write_node(out, depth + 1, "-", 0, element)
         }
         Kind::String { capacity, offset } => writeln!(out, "string {capacity} {offset}"),
-        Kind::Vec {
-            capacity,
-            offset,
-            element,
-        } => {
+        Kind::Vec { capacity, offset, element } => {
             writeln!(out, "vec {capacity} {offset}")?;
             write_node(out, depth + 1, "-", 0, element)
         }
@@ -113,7 +91,5 @@ fn write_node(
 }
 
 fn write_fields(out: &mut String, depth: usize, fields: &[Field]) -> fmt::Result {
-    fields
-        .iter()
-        .try_for_each(|field| write_node(out, depth, field.name, field.offset, field.schema))
+    fields.iter().try_for_each(|field| write_node(out, depth, field.name, field.offset, field.schema))
 }
