@@ -102,7 +102,8 @@ pub struct Snapshot {
 /// What a handle remembers of its last claim, so as not to look at what it knows.
 #[derive(Default, Debug)]
 pub struct Memory {
-    /// The counter of the last claim that was settled; see [`Ring::claim`].
+    /// The counter of the last claim that was settled; see [`Ring::claim`]. Stored with Release and loaded with Acquire: whoever
+    /// goes by it also finds the slot as it was left.
     settled: AtomicU64,
     /// Calls since the clock was last looked at, and at how many it is.
     calls: AtomicU32,
@@ -140,6 +141,8 @@ pub struct Channel {
     location: Location,
     info: Info,
     me: Owner,
+    /// The process that opened it: a forked child has no say in the table.
+    process: u32,
     spins: u32,
 }
 
@@ -171,8 +174,13 @@ impl Channel {
             created: os::unix_nanos(),
             id: os::random(),
         };
-        let (region, file) = Region::create(&location, preamble, spec.schema, spec.mode)?;
-        Self::enter(region, file, location, spec.schema.to_owned())
+        let (region, unnamed) = Region::create(&location, preamble, spec.schema, spec.mode)?;
+        let directory = unnamed.directory;
+        let channel = Self::enter(region, unnamed.file, location, spec.schema.to_owned())?;
+        fault!("file complete, without a name");
+        channel.location.give_name(&channel.file, &directory)?;
+        fault!("file named");
+        Ok(channel)
     }
 
     /// Opens a channel, if `accept` finds nothing wrong with it.
@@ -203,8 +211,12 @@ impl Channel {
         };
         let info = Info::new(&region.preamble, schema);
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
-        let channel = Channel { region, file, location, info, me, spins: if cores > 1 { SPINS } else { 0 } };
+        let (process, spins) = (std::process::id(), if cores > 1 { SPINS } else { 0 });
+        let channel = Channel { region, file, location, info, me, process, spins };
         channel.look_around();
+        // For what was recovered on the way in.
+        channel.receivers().ring_if_parked();
+        channel.senders().ring_if_parked();
         Ok(channel)
     }
 
@@ -264,7 +276,7 @@ impl Channel {
 
     #[inline]
     fn claim(&self, memory: &Memory) -> Result<Claim, Blocked> {
-        let settled = memory.settled.load(Ordering::Relaxed);
+        let settled = memory.settled.load(Ordering::Acquire);
         self.ring().claim(self.me, settled, &|owner| self.table().is_dead(self.me, owner))
     }
 
@@ -287,7 +299,10 @@ impl Channel {
                 Err(blocked) => Err(self.error(blocked)),
             },
             // Room for one more sender: the slot after the one just claimed.
-            || self.ring().watch_tail().is_some_and(|(_, word)| Word(word).phase() == Phase::Free),
+            || {
+                let next = self.ring().watch_tail().map(|(_, word)| Word(word).phase());
+                matches!(next, Some(Phase::Free | Phase::Leased))
+            },
         )?;
         Ok(Grant(claim))
     }
@@ -303,7 +318,7 @@ impl Channel {
     #[inline]
     pub fn publish(&self, memory: &Memory, grant: Grant) {
         self.ring().publish(&grant.0);
-        memory.settled.store(grant.0.counter, Ordering::Relaxed);
+        memory.settled.store(grant.0.counter, Ordering::Release);
         self.receivers().ring_if_parked();
         fault!("receivers rung");
         self.sample_depth(memory, &grant.0);
@@ -313,7 +328,7 @@ impl Channel {
     #[cold]
     pub fn give_up(&self, memory: &Memory, grant: Grant) {
         self.ring().give_up(&grant.0);
-        memory.settled.store(grant.0.counter, Ordering::Relaxed);
+        memory.settled.store(grant.0.counter, Ordering::Release);
         self.receivers().ring_if_parked();
         self.senders().ring_if_parked();
     }
@@ -383,7 +398,7 @@ impl Channel {
 
     #[inline]
     fn lease(&self, memory: &Memory) -> Result<Lease, Blocked> {
-        let settled = memory.settled.load(Ordering::Relaxed);
+        let settled = memory.settled.load(Ordering::Acquire);
         let lease = self.ring().lease(self.me, settled, &|owner| self.table().is_dead(self.me, owner))?;
         // On a channel that is never empty nobody waits, and so nobody looks for the dead but here.
         let calls = memory.calls.load(Ordering::Relaxed);
@@ -422,10 +437,7 @@ impl Channel {
                 Err(blocked) => Err(self.error(blocked)),
             },
             // A message for one more receiver.
-            || {
-                self.ring().may_redeliver()
-                    || self.ring().watch_head().is_some_and(|(_, word)| Word(word).phase() == Phase::Ready)
-            },
+            || self.ring().has_work(),
         )?;
         Ok(Held(lease))
     }
@@ -450,7 +462,7 @@ impl Channel {
             Some(Some(deadline)),
             Error::Empty,
             || self.ring().watch_head(),
-            || Ok((self.ring().has_work() || self.is_closed() || stop()).then_some(())),
+            || Ok((self.ring().has_work() || self.is_ended() || stop()).then_some(())),
             || false,
         )
         .is_ok()
@@ -481,7 +493,7 @@ impl Channel {
         if let Some(memory) = memory
             && held.0.counter != 0
         {
-            memory.settled.store(held.0.counter, Ordering::Relaxed);
+            memory.settled.store(held.0.counter, Ordering::Release);
         }
         self.senders().ring_if_parked();
         fault!("senders rung");
@@ -618,7 +630,7 @@ impl Channel {
         let claimed = ring.positions.count(ring.tail().position());
         // Positions that were claimed to be passed over are marked when the next one is claimed.
         let last_skipped = u64::from(ring.tail().claimer() == Owner::SKIP && !ring.is_last_passed_over());
-        let passed = stats.passed.load(Ordering::Relaxed) + last_skipped;
+        let passed = stats.passed.load(Ordering::Relaxed).saturating_add(last_skipped);
         let sent = claimed.saturating_sub(passed).saturating_sub(census.writing);
         Snapshot {
             waiting: census.waiting,
@@ -653,7 +665,9 @@ impl Channel {
 
 impl Drop for Channel {
     fn drop(&mut self) {
-        self.table().leave(self.me);
+        if self.process == std::process::id() {
+            self.table().leave(self.me);
+        }
     }
 }
 
@@ -662,5 +676,72 @@ fn step(count: &AtomicU32, more: bool) {
         count.fetch_add(1, Ordering::Relaxed);
     } else {
         count.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SPEC: Spec<'static> =
+        Spec { capacity: 4, payload: 8, align: 8, encoding: 0, fingerprint: [0; 16], schema: "", mode: 0o600 };
+
+    fn location(directory: &tempfile::TempDir) -> Location {
+        Location::new(Some(directory.path()), "channel").unwrap()
+    }
+
+    fn soon() -> Option<Instant> {
+        Some(Instant::now() + Duration::from_secs(2))
+    }
+
+    impl Channel {
+        /// What is left of a channel whose process died: the mapping and the file are closed, and nothing else is done.
+        fn die(self) {
+            let channel = std::mem::ManuallyDrop::new(self);
+            // SAFETY: the channel is never used nor dropped again.
+            drop(unsafe { std::ptr::read(&channel.region) });
+            // SAFETY: as above.
+            drop(unsafe { std::ptr::read(&channel.file) });
+        }
+    }
+
+    #[test]
+    fn what_was_forgotten_is_taken_back_when_its_holder_leaves() {
+        let directory = tempfile::tempdir().unwrap();
+        let first = Channel::create(location(&directory), &SPEC).unwrap();
+        let other = Channel::open(location(&directory), |_| Ok(())).unwrap();
+        let memory = Memory::default();
+        other.publish(&memory, other.try_claim(&memory).unwrap());
+        let _forgotten = first.try_lease(&memory).unwrap();
+        let _forgotten = first.try_claim(&memory).unwrap();
+        other.publish(&memory, other.try_claim(&memory).unwrap());
+        drop(first);
+        let _successor = Channel::open(location(&directory), |_| Ok(())).unwrap();
+        let again = other.lease_until(&memory, soon()).unwrap();
+        assert_eq!(again.deliveries(), 2);
+        let next = other.lease_until(&memory, soon()).unwrap();
+        assert_eq!(next.deliveries(), 1);
+        other.release(Some(&memory), again);
+        other.release(Some(&memory), next);
+    }
+
+    #[test]
+    fn an_entry_whose_lock_a_newcomer_tries_is_not_given_back_half_recovered() {
+        let directory = tempfile::tempdir().unwrap();
+        let first = Channel::create(location(&directory), &SPEC).unwrap();
+        let other = Channel::open(location(&directory), |_| Ok(())).unwrap();
+        let memory = Memory::default();
+        let _forgotten = first.try_claim(&memory).unwrap();
+        other.publish(&memory, other.try_claim(&memory).unwrap());
+        let entry = first.me.entry().unwrap();
+        first.die();
+        // A newcomer has just locked the dead one's entry, when another recovers it.
+        let (newcomer, ..) = Region::open(&location(&directory)).unwrap();
+        assert!(os::try_lock(&newcomer, other.region.geometry().entry_at(entry)).unwrap());
+        other.table().recover_now(entry);
+        drop(newcomer);
+        let _successor = Channel::open(location(&directory), |_| Ok(())).unwrap();
+        let held = other.lease_until(&memory, soon()).unwrap();
+        other.release(Some(&memory), held);
     }
 }

@@ -83,7 +83,8 @@ pub(crate) struct Shared {
 /// Words that are read at every receive and hardly ever written.
 #[repr(C)]
 pub(crate) struct Hints {
-    /// Not 0: there may be a message that waits to be handed out again. Set after such a slot was made.
+    /// `count << 1 | hinted`: hinted, there may be a message that waits to be handed out again. Counted up and set after such a
+    /// slot was made; cleared, at the same count, by who looked at all slots and found none.
     pub(crate) redeliver: AtomicU32,
     /// Not 0: `tail` says closed. May lag behind it, never run ahead.
     pub(crate) closed: AtomicU32,

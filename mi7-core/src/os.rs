@@ -82,16 +82,13 @@ impl Location {
         Ok(Unnamed { file: File::from(file), directory })
     }
 
-    /// Gives the file its name, if nobody has it.
-    pub(crate) fn give_name(&self, unnamed: Unnamed) -> Result<File> {
-        let from = format!("/proc/self/fd/{}", unnamed.file.as_raw_fd());
-        fs::linkat(fs::CWD, from, &unnamed.directory, self.name.as_str(), AtFlags::SYMLINK_FOLLOW).map_err(
-            |errno| match errno {
-                Errno::EXIST => Error::AlreadyExists { path: self.path() },
-                _ => failure("linkat", &self.path(), errno),
-            },
-        )?;
-        Ok(unnamed.file)
+    /// Gives a file made by [`create_unnamed`](Self::create_unnamed) its name, if nobody has it.
+    pub(crate) fn give_name(&self, file: &File, directory: &OwnedFd) -> Result<()> {
+        let from = format!("/proc/self/fd/{}", file.as_raw_fd());
+        fs::linkat(fs::CWD, from, directory, self.name.as_str(), AtFlags::SYMLINK_FOLLOW).map_err(|errno| match errno {
+            Errno::EXIST => Error::AlreadyExists { path: self.path() },
+            _ => failure("linkat", &self.path(), errno),
+        })
     }
 
     /// Opens the file, without following links.
@@ -142,7 +139,8 @@ impl Location {
 /// A file without a name: it is gone with its last descriptor, whatever happens.
 pub(crate) struct Unnamed {
     pub(crate) file: File,
-    directory: OwnedFd,
+    /// Where it will get its name.
+    pub(crate) directory: OwnedFd,
 }
 
 /// `/dev/shm/mi7-<uid>`: on a file system in memory, and of this user alone.

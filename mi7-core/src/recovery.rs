@@ -15,6 +15,7 @@
 //! A process that is stopped keeps its lock, and so everything. A forked child keeps its parent's lock alive until it
 //! ends or executes another program.
 
+use std::cell::Cell;
 use std::fs::File;
 
 use crate::layout::Entry;
@@ -86,9 +87,14 @@ impl Table<'_> {
         Ok(None)
     }
 
-    /// Gives this process's entry back. Whatever it had claimed is settled.
+    /// Gives this process's entry back, and whatever it still had. Takes time in proportion to the capacity.
     pub(crate) fn leave(&self, me: Owner) {
         if let Some(index) = me.entry() {
+            // What was forgotten (`mem::forget`) is nobody's from now on. Where it cannot be taken back, the entry is left to
+            // those who find this process dead.
+            if self.region.ring.recover(me, &|_| true).is_err() {
+                return;
+            }
             // Release, partner: the Acquire load in `enter`.
             self.entry(index).state.fetch_and(!TAKEN, Ordering::Release);
             fault!("entry given back, still locked");
@@ -133,12 +139,21 @@ impl Table<'_> {
     /// Takes everything away from the dead holder of an entry, whose state was `state`, and gives the entry back.
     fn recover(&self, index: u8, state: u64) -> bool {
         let owner = Owner::of_entry(index);
-        let dead = |owner| self.is_dead(Owner::NOBODY, owner);
+        let spared = Cell::new(false);
+        let dead = |owner| {
+            let dead = self.is_dead(Owner::NOBODY, owner);
+            spared.set(spared.get() || !dead);
+            dead
+        };
         match self.region.ring.recover(owner, &dead) {
             Ok(()) => {}
             // The counters are a stranger's: nothing can be told of anybody's slots.
             Err(Blocked::Corrupt(_)) => return false,
             Err(_) => {}
+        }
+        // Who tries the entry's lock for a moment looks like a live holder: slots may have been left out. It sees to them.
+        if spared.get() {
+            return false;
         }
         fault!("recovery: all slots recovered, entry still taken");
         // Release, partner: the Acquire load in `enter`: whoever takes the entry finds nothing left of its predecessor.
@@ -147,6 +162,12 @@ impl Table<'_> {
             .state
             .compare_exchange(state, (state & !TAKEN).wrapping_add(2), Ordering::AcqRel, Ordering::Relaxed)
             .is_ok()
+    }
+
+    /// Recovers an entry as one who has just found it dead.
+    #[cfg(test)]
+    pub(crate) fn recover_now(&self, index: u8) -> bool {
+        self.recover(index, self.entry(index).state.load(Ordering::Acquire))
     }
 
     /// Those who have the channel open.

@@ -8,7 +8,7 @@ use memmap2::{MmapOptions, MmapRaw};
 
 use crate::error::{Error, Result};
 use crate::layout::{Entry, Geometry, PARTICIPANTS, PREAMBLE, Preamble, Shared};
-use crate::os::{self, Location};
+use crate::os::{self, Location, Unnamed};
 use crate::position::Positions;
 use crate::ring::Ring;
 use crate::sync::AtomicU64;
@@ -29,8 +29,8 @@ pub(crate) struct Region {
 }
 
 impl Region {
-    /// Makes the file and gives it its name.
-    pub(crate) fn create(location: &Location, preamble: Preamble, schema: &str, mode: u32) -> Result<(Self, File)> {
+    /// Makes the file, complete but for its name.
+    pub(crate) fn create(location: &Location, preamble: Preamble, schema: &str, mode: u32) -> Result<(Self, Unnamed)> {
         let geometry = preamble.geometry;
         let Some(len) = geometry.file_len() else {
             return Err(Error::InvalidOption {
@@ -45,10 +45,7 @@ impl Region {
         write(&preamble.to_bytes(), 0)?;
         write(schema.as_bytes(), geometry.schema_at())?;
         let region = Self::map(&unnamed.file, location, preamble)?;
-        fault!("file filled in, without a name");
-        let file = location.give_name(unnamed)?;
-        fault!("file named");
-        Ok((region, file))
+        Ok((region, unnamed))
     }
 
     /// Opens the file, and checks that it is a whole channel. Gives the schema text too.

@@ -140,6 +140,9 @@ enum Place {
 /// look at the clock. Honest channels stay below twice; see the module's "Garbage".
 const MOST_PASSED: u64 = 4;
 
+/// The bit of the redelivery hint that says: there may be something. The other bits count how often it was said.
+const HINTED: u32 = 1;
+
 impl Ring {
     /// # Safety
     ///
@@ -402,6 +405,11 @@ impl Ring {
 
     /// Frees a slot whose sender died before it published.
     fn free_unwritten(&self, slot: Slot<'_>, word: Word) -> bool {
+        // The word was read before its owner was asked for: it may have published and died in between. Found dead, it cannot
+        // any more. (The mark alone would make others pass over what it published.)
+        if slot.load() != word {
+            return false;
+        }
         self.pass_over(slot, word.lap());
         fault!("dead sender's mark raised, slot not yet free");
         slot.exchange(word, Word::free(word.lap() + 1))
@@ -416,7 +424,7 @@ impl Ring {
     #[inline]
     pub(crate) fn lease(&self, me: Owner, settled: u64, dead: &dyn Fn(Owner) -> bool) -> Result<Lease, Blocked> {
         // Relaxed: a hint that is missed now is found at the next call, and before parking.
-        if self.shared().hints.0.redeliver.load(Ordering::Relaxed) != 0
+        if self.shared().hints.0.redeliver.load(Ordering::Relaxed) & HINTED != 0
             && let Some(lease) = self.lease_again(me)
         {
             return Ok(lease);
@@ -470,11 +478,12 @@ impl Ring {
     #[cold]
     fn lease_again(&self, me: Owner) -> Option<Lease> {
         let redeliver = &self.shared().hints.0.redeliver;
-        // Acquire, partner: the Release store in `hint_redelivery`. Whoever puts a message back after this sets it again.
-        if redeliver.swap(0, Ordering::AcqRel) == 0 {
+        // Acquire, partner: the exchange in `hint_redelivery`.
+        let hint = redeliver.load(Ordering::Acquire);
+        if hint & HINTED == 0 {
             return None;
         }
-        fault!("redelivery hint taken");
+        fault!("redelivery hint seen");
         let capacity = self.positions.capacity();
         let start = self.positions.index(self.head().position()).min(capacity - 1);
         for index in (start..capacity).chain(0..start) {
@@ -486,23 +495,33 @@ impl Ring {
             let deliveries = next_deliveries(word.deliveries());
             if slot.exchange(word, Word::leased(word.lap(), me, deliveries)) {
                 fault!("message leased again");
-                // There may be more.
-                self.hint_redelivery();
+                // The hint stays: there may be more.
                 return Some(Lease { index, lap: word.lap(), deliveries, counter: 0 });
             }
         }
+        // Nothing is left, unless something was put back meanwhile: then the hint was counted up, and stays.
+        let _ = redeliver.compare_exchange(hint, hint & !HINTED, Ordering::Relaxed, Ordering::Relaxed);
         None
     }
 
     /// Makes receivers look for messages that wait to be handed out again. Called after such a slot was made.
     pub(crate) fn hint_redelivery(&self) {
-        // Release, partner: the swap in `lease_again`.
-        self.shared().hints.0.redeliver.store(1, Ordering::Release);
+        let redeliver = &self.shared().hints.0.redeliver;
+        let mut hint = redeliver.load(Ordering::Relaxed);
+        // Release, partner: the Acquire load in `lease_again`.
+        while let Err(now) = redeliver.compare_exchange_weak(
+            hint,
+            hint.wrapping_add(HINTED + 1) | HINTED,
+            Ordering::Release,
+            Ordering::Relaxed,
+        ) {
+            hint = now;
+        }
     }
 
     /// Whether somebody said that a message waits to be handed out again.
     pub(crate) fn may_redeliver(&self) -> bool {
-        self.shared().hints.0.redeliver.load(Ordering::Acquire) != 0
+        self.shared().hints.0.redeliver.load(Ordering::Acquire) & HINTED != 0
     }
 
     /// Makes sure that the claimer `head` names stands in its slot, or has moved on.
@@ -584,7 +603,8 @@ impl Ring {
     /// Whether the channel is closed and every position claimed before that was received or passed over.
     pub(crate) fn is_drained(&self) -> bool {
         let tail = self.tail();
-        tail.is_closed() && self.head().position() >= tail.position()
+        // Nobody claims behind a closed tail, so nobody else records its last position.
+        tail.is_closed() && self.record_tail(tail).is_ok() && self.head().position() >= tail.position()
     }
 
     /// Takes everything away from a dead owner: records both counters, frees what it was writing, and puts what it had

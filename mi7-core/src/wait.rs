@@ -51,7 +51,7 @@ impl Bell<'_> {
         // Partner: the fence in `announce`.
         fence(Ordering::SeqCst);
         if self.0.load(Ordering::Relaxed) & PARKED != 0 {
-            self.ring(1);
+            self.ring();
         }
     }
 
@@ -66,17 +66,18 @@ impl Bell<'_> {
     pub(crate) fn ring_all(self) {
         // Partner: the fence in `announce`.
         fence(Ordering::SeqCst);
-        self.0.fetch_or(PARKED, Ordering::Relaxed);
-        self.ring(u32::MAX >> 1);
+        // In any case, also where another ringer was first: that one wakes only one.
+        self.0.fetch_add(RING, Ordering::Relaxed);
+        sys::wake(self.0, u32::MAX >> 1);
     }
 
     #[cold]
-    fn ring(self, sleepers: u32) {
+    fn ring(self) {
         let mut word = self.0.load(Ordering::Relaxed);
         while word & PARKED != 0 {
             let rung = (word & !PARKED).wrapping_add(RING);
             match self.0.compare_exchange(word, rung, Ordering::Relaxed, Ordering::Relaxed) {
-                Ok(_) => return sys::wake(self.0, sleepers),
+                Ok(_) => return sys::wake(self.0, 1),
                 Err(now) => word = now,
             }
         }

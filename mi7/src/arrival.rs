@@ -19,8 +19,8 @@ use mi7_core::Channel;
 
 /// The thread ends when no task has waited for as long.
 const IDLE: Duration = Duration::from_secs(1);
-/// The longest the thread waits for the channel without looking at its tasks.
-const LONGEST: Duration = Duration::from_secs(3600);
+/// The longest the thread waits for the channel without looking whether its tasks are still there.
+const LONGEST: Duration = Duration::from_secs(1);
 /// How long the thread leaves a message to the tasks it woke for it, before it rings for others.
 const GRACE: Duration = Duration::from_millis(1);
 
@@ -90,6 +90,7 @@ impl Arrivals {
     }
 
     fn serve(&self) {
+        let _gone = Gone(self);
         let mut waiting = self.lock();
         // Whether the thread was rung for a message that the tasks may have left where it was.
         let mut owing = false;
@@ -101,6 +102,7 @@ impl Arrivals {
                 waiting = still;
                 if timeout.timed_out() && waiting.tasks.is_empty() {
                     if !owing {
+                        // Under the lock, so that nobody counts on a thread that is about to end.
                         waiting.thread = None;
                         return;
                     }
@@ -110,18 +112,39 @@ impl Arrivals {
                 continue;
             }
             let earliest = waiting.tasks.values().filter_map(|(_, deadline)| *deadline).min();
-            let until = earliest.unwrap_or(Instant::now() + LONGEST);
+            let longest = Instant::now() + LONGEST;
+            let until = earliest.map_or(longest, |earliest| earliest.min(longest));
             waiting.thread = Some(until);
             self.hurry.store(false, Ordering::SeqCst);
             drop(waiting);
-            owing = self.channel.wait_for_message(until, || self.hurry.load(Ordering::SeqCst));
+            let stirred = self.channel.wait_for_message(until, || self.hurry.load(Ordering::SeqCst));
+            owing = stirred && !self.hurry.load(Ordering::SeqCst);
             waiting = self.lock();
-            if !self.hurry.load(Ordering::SeqCst) {
-                let tasks = core::mem::take(&mut waiting.tasks);
-                drop(waiting);
-                tasks.into_values().for_each(|(waker, _)| waker.wake());
-                waiting = self.lock();
-            }
+            // What arrived is for whoever is first; otherwise those are woken whose time is up.
+            let now = Instant::now();
+            let is_due = |deadline: Option<Instant>| owing || deadline.is_some_and(|deadline| deadline <= now);
+            let mut due = Vec::new();
+            waiting.tasks.retain(|_, (waker, deadline)| {
+                let is_due = is_due(*deadline);
+                if is_due {
+                    due.push(waker.clone());
+                }
+                !is_due
+            });
+            drop(waiting);
+            due.into_iter().for_each(Waker::wake);
+            waiting = self.lock();
+        }
+    }
+}
+
+/// Says that the thread is gone, should a waker panic in it.
+struct Gone<'a>(&'a Arrivals);
+
+impl Drop for Gone<'_> {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            self.0.lock().thread = None;
         }
     }
 }

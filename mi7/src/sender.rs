@@ -203,9 +203,11 @@ impl<T: Payload> Loan<'_, T> {
 }
 
 impl<T: ShmMessage> Loan<'_, T> {
-    /// The place of the archive, to be filled in without a native value (a frame straight from a camera, say). It holds
+    /// The place of the archive, which counts as unwritten from now on, to be filled in without a native value (a frame straight from a camera, say). It holds
     /// whatever bytes an earlier message left.
     pub fn as_uninit(&mut self) -> &mut MaybeUninit<T::Archived> {
+        // Safe code can put anything there.
+        self.written = false;
         // SAFETY: the slot has the archive's size and alignment, and while the loan lasts it is nobody else's.
         unsafe { self.slot().at.cast::<MaybeUninit<T::Archived>>().as_mut() }
     }
@@ -217,9 +219,10 @@ impl<T: ShmMessage> Loan<'_, T> {
     /// [`as_uninit`](Self::as_uninit) holds a valid archive of `T`. (A receiver would refuse it otherwise: the promise
     /// concerns this process, which may reach it by reference.)
     pub unsafe fn assume_written(&mut self) -> &mut T::Archived {
+        // SAFETY: the slot is this loan's, of the archive's size and alignment, and by the caller's promise valid.
+        let archived = unsafe { self.slot().at.cast::<T::Archived>().as_mut() };
         self.written = true;
-        // SAFETY: the caller's promise.
-        unsafe { self.as_uninit().assume_init_mut() }
+        archived
     }
 }
 

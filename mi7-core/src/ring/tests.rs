@@ -257,6 +257,59 @@ fn recovery_leaves_the_living_alone() {
 }
 
 #[test]
+fn a_sender_that_publishes_and_dies_while_it_is_asked_for_loses_nothing() {
+    let ring = heap(2);
+    let first = ring.claim_as(A).unwrap();
+    let second = ring.claim_as(B).unwrap();
+    assert_eq!(ring.word(0), Word::writing(0, A));
+    // Another sender finds that word in its way; by the time it has the answer, A has published and is gone.
+    let first = std::cell::Cell::new(Some(first));
+    let dead = |_| {
+        if let Some(first) = first.take() {
+            ring.publish(&first);
+        }
+        true
+    };
+    assert_eq!(ring.claim(Owner(3), 0, &dead).map(|claim| claim.index), Err(Blocked::Full));
+    // This one goes by the marks.
+    ring.give_up(&second);
+    assert_eq!(ring.lease_as(B).map(|lease| lease.index), Ok(0));
+}
+
+#[test]
+fn a_channel_closed_behind_a_passed_over_lease_is_drained() {
+    let ring = heap(2);
+    ring.send(A).unwrap();
+    let held = ring.lease_as(B).unwrap();
+    ring.send(A).unwrap();
+    ring.receive(B).unwrap();
+    // A sender has passed over the lease when somebody closes the channel.
+    let tail = ring.tail();
+    assert!(ring.move_tail(tail, Counter::new(ring.positions.next(tail.position()), Owner::SKIP)));
+    ring.close();
+    assert_eq!(ring.send(A), Err(Blocked::Closed));
+    ring.release(&held);
+    ring.is_drained();
+    assert_eq!(ring.receive(B), Err(Blocked::Empty));
+    assert!(ring.is_drained());
+}
+
+#[test]
+fn a_receiver_that_stops_while_it_looks_for_what_was_put_back_hides_nothing() {
+    let ring = heap(4);
+    for _ in 0..2 {
+        ring.send(A).unwrap();
+    }
+    let leases = [ring.lease_as(B).unwrap(), ring.lease_as(B).unwrap()];
+    leases.iter().for_each(|lease| ring.put_back(lease));
+    let _one = ring.lease_as(A).unwrap();
+    assert!(ring.may_redeliver(), "there is another");
+    assert_eq!(ring.lease_as(B).unwrap().deliveries, 1);
+    assert_eq!(ring.receive(B), Err(Blocked::Empty));
+    assert!(!ring.may_redeliver());
+}
+
+#[test]
 fn a_message_put_back_comes_first_and_counts_its_deliveries() {
     let ring = heap(4);
     let (first, second) = (ring.send(A).unwrap(), ring.send(A).unwrap());
