@@ -5,7 +5,7 @@ use std::marker::PhantomData;
 use mi7::{FixedVec, ShmMessage};
 use rkyv::{Archive, Deserialize, Serialize};
 
-#[derive(Archive, Serialize, Deserialize, ShmMessage)]
+#[derive(Archive, Serialize, Deserialize, ShmMessage, Clone)]
 struct Tick<T: ShmMessage> {
     value: T,
     others: [Option<T>; 2],
@@ -15,7 +15,7 @@ struct Tick<T: ShmMessage> {
 struct Unbounded<T>(T);
 
 #[derive(Archive, Serialize, Deserialize, ShmMessage)]
-struct Sized<const N: usize, const M: usize> {
+struct Arrays<const N: usize, const M: usize> {
     values: [u32; N],
     more: FixedVec<u8, M>,
 }
@@ -45,7 +45,7 @@ fn in_generic_code<T: ShmMessage + Clone>() -> usize {
 fn main() {
     const { Tick::<Tick<u16>>::CHECKED }
     const { Unbounded::<f64>::CHECKED }
-    const { Sized::<3, 5>::CHECKED }
+    const { Arrays::<3, 5>::CHECKED }
     const { Id::<Thing>::CHECKED }
     assert_eq!(Either::<u8>::ALIGN, 64);
     assert_eq!(in_generic_code::<u8>(), 6);

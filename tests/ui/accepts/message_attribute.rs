@@ -17,7 +17,6 @@ pub enum Side {
 
 #[mi7::message]
 #[shm(max_size = 8)]
-#[rkyv(derive(Debug))]
 struct Tick<T: mi7::ShmMessage>(T);
 
 #[mi7::message(crate = ::mi7)]

@@ -23,7 +23,7 @@ mod plain {
 }
 
 mod shadowed {
-    #![allow(non_camel_case_types, dead_code)]
+    #![allow(unused_imports, dead_code)]
 
     pub struct Option;
     pub struct Result;
@@ -38,7 +38,7 @@ mod shadowed {
     pub mod rkyv {}
 
     pub mod inner {
-        use super::*;
+        use super::{Archive, Ok, Option, Result, ShmMessage, Some, Vec, core, mi7, rkyv, std};
         use ::std::cmp::{PartialEq, PartialOrd};
         use ::std::marker::Sized;
 

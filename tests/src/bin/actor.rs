@@ -1,0 +1,288 @@
+//! A process that does what it is told, for tests of what several do with one channel: `actor DIRECTORY KIND`.
+//!
+//! One command a line, one reply a line: `ok`, `error VARIANT text`, or what the command says. A received message is shown as
+//! `got SENDER NUMBER DELIVERIES`, or `torn` if any byte of it is wrong.
+//!
+//! With the kind `home` it takes no commands, but says what comes of attaching to a channel in the default directory.
+//!
+//! | command | |
+//! |---|---|
+//! | `create`, `open`, `attach NAME [capacity=N] [size=N] [mode=OCTAL]` | the channel that all else is about |
+//! | `detach` | lets go of it |
+//! | `again N` | opens it N times more, and keeps them |
+//! | `send`, `try_send SENDER NUMBER`; `send_timeout SENDER NUMBER MS` | |
+//! | `recv`, `try_recv`, `recv_timeout MS` | receives, and is done with it |
+//! | `hold` | receives, and keeps it; `release`, `requeue` end that, for the oldest |
+//! | `panic` | receives, and panics with it |
+//! | `loan`; `loan_send SENDER NUMBER`, `loan_drop`, `loan_unwritten` | takes a loan, and ends it |
+//! | `produce SENDER COUNT` | sends messages 0 to COUNT |
+//! | `consume` | receives until the channel is closed: `consumed SENDER:NUMBER:DELIVERIES …` |
+//! | `close`, `count` | `waiting W leased L senders S receivers R` |
+//! | `millis` | how long the last command took |
+//! | `umask OCTAL`, `fill`, `free`, `punch NAME`, `churn ROUNDS` | for the file system: see the functions |
+//! | `die` | by SIGKILL |
+
+use std::collections::VecDeque;
+use std::fs::{self, File};
+use std::io::{BufRead, Write};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use mi7::{Bincode, Error, Loan, Message, Received, Receiver, Sender, SharedChannel};
+use mi7_tests::{Letter, Load, Parcel, Slab, variant};
+use rustix::process::{Signal, getpid, kill_process};
+
+fn main() {
+    mi7_tests::end_after(Duration::from_secs(90));
+    let mut arguments = std::env::args().skip(1);
+    let directory = PathBuf::from(arguments.next().expect("actor DIRECTORY KIND"));
+    match arguments.next().as_deref() {
+        Some("parcel") => Actor::<Parcel>::new(directory).run(),
+        Some("slab") => Actor::<Slab>::new(directory).run(),
+        Some("message") => Actor::<Message>::new(directory).run(),
+        Some("home") => match mi7::channel::<u64>("home") {
+            Ok(_) => println!("ok"),
+            Err(error) => println!("error {} {error}", variant(&error)),
+        },
+        Some("bincode") => Actor::<Bincode<Letter>>::new(directory).run(),
+        other => panic!("no such kind: {other:?}"),
+    }
+}
+
+/// Loans come first, so that they are dropped before what they are of.
+struct Actor<L: Load> {
+    loans: VecDeque<Loan<'static, L>>,
+    held: VecDeque<Received<'static, L>>,
+    ends: Option<(Sender<L>, Receiver<L>)>,
+    more: Vec<SharedChannel<L>>,
+    directory: PathBuf,
+    took: Duration,
+}
+
+type Reply = mi7::Result<String>;
+
+impl<L: Load> Actor<L> {
+    fn new(directory: PathBuf) -> Self {
+        let (loans, held) = (VecDeque::new(), VecDeque::new());
+        Actor { loans, held, ends: None, more: Vec::new(), directory, took: Duration::ZERO }
+    }
+
+    fn run(mut self) {
+        for line in std::io::stdin().lock().lines() {
+            let line = line.expect("commands are text");
+            let words: Vec<&str> = line.split(' ').collect();
+            let began = Instant::now();
+            let reply = self.obey(&words).unwrap_or_else(|error| format!("error {} {error}", variant(&error)));
+            if words[0] != "millis" {
+                self.took = began.elapsed();
+            }
+            let mut out = std::io::stdout().lock();
+            // Whoever gave the command may be gone.
+            if writeln!(out, "{reply}").and_then(|()| out.flush()).is_err() {
+                return;
+            }
+        }
+    }
+
+    fn obey(&mut self, words: &[&str]) -> Reply {
+        let number = |at: usize| words[at].parse::<u64>().expect("a number");
+        let millis = |at: usize| Duration::from_millis(number(at));
+        let load = || L::pack(number(1) as u32, number(2));
+        match words[0] {
+            "create" | "open" | "attach" => {
+                self.ends = Some(self.channel(words)?.split());
+                done()
+            }
+            "detach" => {
+                self.ends = None;
+                done()
+            }
+            "again" => {
+                let (sender, _) = self.ends();
+                let name = sender.channel().name().to_owned();
+                for _ in 0..number(1) {
+                    let one = SharedChannel::options().directory(&self.directory).open(&name)?;
+                    self.more.push(one);
+                }
+                done()
+            }
+            "send" => self.ends().0.send(&load()).and_then(|()| done()),
+            "try_send" => self.ends().0.try_send(&load()).and_then(|()| done()),
+            "send_timeout" => self.ends().0.send_timeout(&load(), millis(3)).and_then(|()| done()),
+            "recv" => self.ends().1.recv().map(|received| show(&received)),
+            "try_recv" => self.ends().1.try_recv().map(|received| show(&received)),
+            "recv_timeout" => self.ends().1.recv_timeout(millis(1)).map(|received| show(&received)),
+            "hold" => {
+                let received = self.ends().1.recv()?.detach();
+                let reply = show(&received);
+                self.held.push_back(received);
+                Ok(reply)
+            }
+            "release" => {
+                drop(self.held.pop_front().expect("something held"));
+                done()
+            }
+            "requeue" => {
+                self.held.pop_front().expect("something held").requeue();
+                done()
+            }
+            "panic" => {
+                std::panic::set_hook(Box::new(|_| {}));
+                let panicked = catch_unwind(AssertUnwindSafe(|| {
+                    let _received = self.ends().1.recv().expect("something to receive");
+                    panic!("in the middle of a message");
+                }));
+                assert!(panicked.is_err());
+                done()
+            }
+            "loan" => {
+                // For ever: a loan borrows its sender, and this one outlives the command.
+                let sender: &'static Sender<L> = Box::leak(Box::new(self.ends().0.clone()));
+                self.loans.push_back(sender.loan()?);
+                done()
+            }
+            "loan_send" => {
+                let mut loan = self.loans.pop_front().expect("a loan");
+                loan.write(&load())?;
+                loan.send().and_then(|()| done())
+            }
+            "loan_drop" => {
+                drop(self.loans.pop_front().expect("a loan"));
+                done()
+            }
+            "loan_unwritten" => self.loans.pop_front().expect("a loan").send().and_then(|()| done()),
+            "produce" => {
+                for one in 0..number(2) {
+                    self.ends().0.send(&L::pack(number(1) as u32, one))?;
+                }
+                done()
+            }
+            "consume" => {
+                let mut reply = String::from("consumed");
+                for received in self.ends().1.iter() {
+                    let (sender, number) = L::unpack(&received).expect("a whole message");
+                    reply += &format!(" {sender}:{number}:{}", received.deliveries());
+                }
+                Ok(reply)
+            }
+            "close" => {
+                self.ends().0.close();
+                done()
+            }
+            "count" => {
+                let status = self.ends().0.status();
+                let (senders, receivers) = (status.senders.len(), status.receivers.len());
+                Ok(format!(
+                    "waiting {} leased {} senders {senders} receivers {receivers}",
+                    status.waiting, status.leased
+                ))
+            }
+            "millis" => Ok(self.took.as_millis().to_string()),
+            "umask" => {
+                rustix::process::umask(octal(words[1]).into());
+                done()
+            }
+            "fill" => Ok(self.fill()),
+            "free" => Ok(self.free()),
+            "punch" => {
+                self.punch(words[1]);
+                done()
+            }
+            "churn" => self.churn(number(1)),
+            "die" => {
+                kill_process(getpid(), Signal::KILL).expect("a process can kill itself");
+                unreachable!("SIGKILL has no return")
+            }
+            other => panic!("no such command: {other}"),
+        }
+    }
+
+    fn ends(&self) -> &(Sender<L>, Receiver<L>) {
+        self.ends.as_ref().expect("an open channel")
+    }
+
+    fn channel(&self, words: &[&str]) -> mi7::Result<SharedChannel<L>> {
+        let mut options = SharedChannel::options().directory(&self.directory);
+        for option in &words[2..] {
+            options = match option.split_once('=') {
+                Some(("capacity", slots)) => options.capacity(slots.parse().expect("a number")),
+                Some(("size", bytes)) => options.max_message_size(bytes.parse().expect("a number")),
+                Some(("mode", mode)) => options.mode(octal(mode)),
+                _ => panic!("no such option: {option}"),
+            };
+        }
+        match words[0] {
+            "create" => options.create(words[1]),
+            "open" => options.open(words[1]),
+            _ => options.open_or_create(words[1]),
+        }
+    }
+
+    /// Fills the file system of the directory up: how many bytes it took.
+    fn fill(&self) -> String {
+        let mut file = File::create(self.directory.join("filler")).expect("a file");
+        let mut written = 0;
+        // In ever smaller pieces, up to the last byte.
+        for piece in [1 << 16, 4096, 1] {
+            let bytes = vec![0xAA; piece];
+            while file.write_all(&bytes).is_ok() {
+                written += piece;
+            }
+        }
+        // Kept: what is not written now is never written.
+        std::mem::forget(file);
+        written.to_string()
+    }
+
+    /// The free blocks of the file system, and the names in the directory.
+    fn free(&self) -> String {
+        let blocks = rustix::fs::statvfs(&self.directory).expect("a file system").f_bfree;
+        let mut names: Vec<_> = fs::read_dir(&self.directory)
+            .expect("a directory")
+            .map(|entry| entry.expect("an entry").file_name().to_string_lossy().into_owned())
+            .collect();
+        names.sort();
+        format!("{blocks} {}", names.join(","))
+    }
+
+    /// Makes a hole of the slots of a channel: what its file would be without preallocation.
+    fn punch(&self, name: &str) {
+        use rustix::fs::{FallocateFlags, fallocate};
+        let file = File::options().write(true).open(self.directory.join(name)).expect("the channel's file");
+        let (from, to) = (1 << 16, file.metadata().expect("its length").len());
+        let flags = FallocateFlags::PUNCH_HOLE | FallocateFlags::KEEP_SIZE;
+        fallocate(&file, flags, from, to - from).expect("a hole");
+    }
+
+    /// Sends through every slot, with all of them full in between, round after round.
+    fn churn(&self, rounds: u64) -> Reply {
+        let (tx, rx) = self.ends();
+        let capacity = tx.channel().capacity() as u64;
+        for round in 0..rounds {
+            for number in 0..capacity {
+                tx.try_send(&L::pack(round as u32, number))?;
+            }
+            assert!(matches!(tx.try_send(&L::pack(0, 0)), Err(Error::Full)), "all slots are used");
+            for number in 0..capacity {
+                assert_eq!(L::unpack(&*rx.try_recv()?), Some((round as u32, number)));
+            }
+        }
+        done()
+    }
+}
+
+fn done() -> Reply {
+    Ok("ok".into())
+}
+
+fn octal(text: &str) -> u32 {
+    u32::from_str_radix(text, 8).expect("octal digits")
+}
+
+fn show<L: Load>(received: &Received<'_, L>) -> String {
+    match L::unpack(received) {
+        Some((sender, number)) => format!("got {sender} {number} {}", received.deliveries()),
+        None => "torn".into(),
+    }
+}

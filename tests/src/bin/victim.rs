@@ -1,0 +1,133 @@
+//! A process that does one part of the protocol over and over, to be killed in the middle of it: `victim DIRECTORY PART`.
+//!
+//! It says on its standard output what it did, a line at a time and unbuffered: `sent N` after a send returned, `got N` when it
+//! holds a message, `done N` after it let it go.
+
+use std::io::Write;
+use std::time::Duration;
+
+use mi7::{Error, Receiver, Result, Sender, SharedChannel};
+use mi7_tests::faults::{CHANNEL, Numbered, OWN, VICTIM, numbered};
+
+fn main() -> Result<()> {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let [directory, part] = &arguments[..] else { panic!("victim DIRECTORY PART") };
+    let options = SharedChannel::<Numbered>::options().directory(directory);
+    if part == "create" {
+        let (tx, rx) = options.capacity(2).create(OWN)?.split();
+        tx.send(&numbered(VICTIM))?;
+        drop(rx.recv()?);
+        return Ok(());
+    }
+    let channel = options.open(CHANNEL)?;
+    let (tx, rx) = channel.split();
+    match part.as_str() {
+        // Dies holding what it has, without any fault point: work for others' recovery.
+        "hold a loan" => {
+            let _loan = tx.try_loan();
+            die()
+        }
+        "hold a lease" => {
+            let _lease = rx.recv_timeout(Duration::from_secs(2));
+            die()
+        }
+        "send" => send(&tx),
+        "receive" => receive(&rx),
+        "give up" => {
+            for _ in 0..10 {
+                drop(tx.try_loan());
+                receive_some(&rx, 3)?;
+            }
+            send(&tx)
+        }
+        "put back" => {
+            for _ in 0..4 {
+                if let Ok(message) = rx.recv_timeout(Duration::from_millis(20)) {
+                    message.requeue();
+                }
+            }
+            receive(&rx)
+        }
+        // Leases are held while the ring goes round: senders pass them over, and receivers what was passed over.
+        "keep leases" => {
+            let mut next = VICTIM + 1000;
+            for _ in 0..20 {
+                let kept = rx.recv_timeout(Duration::from_millis(5));
+                if let Ok(kept) = &kept {
+                    say("got", kept[0].to_native());
+                }
+                for _ in 0..8 {
+                    next += 1;
+                    if let Ok(()) = tx.try_send(&numbered(next)) {
+                        say("sent", next);
+                    }
+                    if channel.capacity() > 1 {
+                        receive_some(&rx, 1)?;
+                    }
+                }
+                if let Ok(kept) = kept {
+                    let number = kept[0].to_native();
+                    drop(kept);
+                    say("done", number);
+                }
+            }
+            Ok(())
+        }
+        "close" => {
+            channel.close();
+            Ok(())
+        }
+        _ => panic!("no part {part}"),
+    }
+}
+
+fn send(tx: &Sender<Numbered>) -> Result<()> {
+    for number in VICTIM..VICTIM + 12 {
+        tx.send_timeout(&numbered(number), Duration::from_secs(2))?;
+        say("sent", number);
+    }
+    Ok(())
+}
+
+fn receive(rx: &Receiver<Numbered>) -> Result<()> {
+    receive_some(rx, 12)?;
+    // Parks once.
+    match rx.recv_timeout(Duration::from_millis(120)) {
+        Ok(message) => message.requeue(),
+        Err(Error::Timeout) => {}
+        Err(error) => return Err(error),
+    }
+    Ok(())
+}
+
+fn receive_some(rx: &Receiver<Numbered>, most: usize) -> Result<()> {
+    for _ in 0..most {
+        match rx.recv_timeout(Duration::from_millis(2)) {
+            Ok(message) => {
+                let number = message[0].to_native();
+                say("got", number);
+                drop(message);
+                say("done", number);
+            }
+            Err(Error::Timeout | Error::Closed) => return Ok(()),
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
+}
+
+fn say(what: &str, number: u64) {
+    let mut out = std::io::stdout().lock();
+    // The parent reads to the end; if it is gone, nobody is interested.
+    let _ = out.write_all(format!("{what} {number}\n").as_bytes());
+    let _ = out.flush();
+}
+
+fn die() -> ! {
+    // Long enough for others to attach beside it, and for the last search for the dead to be over.
+    std::thread::sleep(Duration::from_millis(80));
+    let _ = rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::KILL);
+    loop {
+        std::thread::park();
+    }
+}

@@ -1,0 +1,4 @@
+#[mi7::message]
+enum Order {}
+
+fn main() {}

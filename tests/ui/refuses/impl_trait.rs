@@ -1,0 +1,6 @@
+#[mi7::message]
+struct Order {
+    some: impl Send,
+}
+
+fn main() {}

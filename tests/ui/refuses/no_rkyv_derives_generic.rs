@@ -1,0 +1,8 @@
+use mi7::ShmMessage;
+
+#[derive(ShmMessage)]
+struct Tick<T: ShmMessage> {
+    value: T,
+}
+
+fn main() {}
