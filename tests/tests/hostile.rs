@@ -375,6 +375,21 @@ proptest! {
 }
 
 #[test]
+fn counts_at_the_end_of_their_range_do_not_overflow() {
+    // Found by the test above: `tail` says that the last position is to be passed over, and so many were passed over already.
+    for (tail, statistic) in [(255, 0), (255, 1), ((1 << 9) | 255, 0), (u64::MAX, 0), (u64::MAX, 1)] {
+        let mut steps = vec![
+            Step::Word(SHARED, Value::Plain(tail)),
+            Step::Word(SHARED + 640 + 8 * statistic, Value::Plain(u64::MAX)),
+        ];
+        steps.extend(
+            [Call::Status, Call::TrySend, Call::TryRecv, Call::Status, Call::Close, Call::Status].map(Step::Call),
+        );
+        endure(&steps).unwrap_or_else(|error| panic!("{tail:x}, {statistic}: {error}"));
+    }
+}
+
+#[test]
 fn a_channel_full_of_noise_answers_every_call() {
     let mut noise = rand_like::Noise(7);
     for round in 0..100 {
