@@ -4,12 +4,16 @@
 //! process in whose environment `MI7_FAULT` is `name#3` kills itself with SIGKILL when it passes there the third time. The
 //! package of the tests (`tests/faults.rs`) finds the names in this crate's source, and fails if there is one at which
 //! no process dies.
+//!
+//! In the models (`ring/models.rs`) it is a thread that dies there.
 
 /// Marks a step of the protocol at which a process may be made to die.
 macro_rules! fault {
     ($name:literal) => {
         #[cfg(feature = "fault")]
         $crate::fault::reached($name);
+        #[cfg(all(test, loom))]
+        $crate::ring::models::reached($name);
     };
 }
 

@@ -16,6 +16,9 @@
 //! | the protocol | `wait` → `ring` → `recovery` |
 //! | all together | [`Channel`] |
 
+// Under loom there is no kernel: what needs one is left out, and so much is unused.
+#![cfg_attr(loom, allow(dead_code, unused_imports))]
+
 #[macro_use]
 mod fault;
 

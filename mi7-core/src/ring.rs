@@ -689,3 +689,6 @@ fn next_deliveries(deliveries: u32) -> u32 {
 
 #[cfg(all(test, not(loom)))]
 mod tests;
+
+#[cfg(all(test, loom))]
+pub(crate) mod models;

@@ -4,7 +4,37 @@
 pub(crate) use std::sync::atomic::{AtomicU32, AtomicU64, Ordering, fence};
 
 #[cfg(loom)]
-pub(crate) use loom::sync::atomic::{AtomicU32, AtomicU64, Ordering, fence};
+pub(crate) use loom::sync::atomic::{AtomicU32, Ordering, fence};
+
+/// loom's, with plain stores made by exchanging.
+///
+/// loom 0.7 keeps a partial order of the stores to a word. It does not know that nothing comes between what a
+/// compare-exchange reads and what it writes (its `rt/atomic.rs`: "RMW Atomicity", and nothing after it), and so lets a plain
+/// store that came after a compare-exchange lose against it, and a slot be leased for ever that was released. An exchange is
+/// in its place in that order. The model is weaker for it in one respect: an exchange continues a release sequence, which a
+/// plain store of another thread ends.
+#[cfg(loom)]
+pub(crate) struct AtomicU64(loom::sync::atomic::AtomicU64);
+
+#[cfg(loom)]
+impl AtomicU64 {
+    pub(crate) fn new(value: u64) -> Self {
+        AtomicU64(loom::sync::atomic::AtomicU64::new(value))
+    }
+
+    pub(crate) fn store(&self, value: u64, order: Ordering) {
+        self.0.swap(value, order);
+    }
+}
+
+#[cfg(loom)]
+impl std::ops::Deref for AtomicU64 {
+    type Target = loom::sync::atomic::AtomicU64;
+
+    fn deref(&self) -> &Self::Target {
+        &self.0
+    }
+}
 
 /// Tells the processor that this is a spin loop (and loom that another thread has to move).
 #[inline]

@@ -107,25 +107,40 @@ mod sys {
     }
 }
 
-/// A futex for the model: one queue for all words, without timeouts, so that a lost wake-up is a deadlock loom reports.
+/// A futex for the model, with the kernel's promises and no more: words are looked at under the lock that the sleepers'
+/// queue is under, and a wake reaches sleepers of that word only, the longest asleep first. No timeouts, so that a lost
+/// wake-up is a deadlock loom reports.
 #[cfg(loom)]
 mod sys {
     use super::*;
-    use loom::sync::{Condvar, Mutex};
+    use loom::sync::Mutex;
+    use loom::thread::{self, Thread};
 
     loom::lazy_static! {
-        static ref QUEUE: (Mutex<u32>, Condvar) = (Mutex::new(0), Condvar::new());
+        static ref SLEEPERS: Mutex<Vec<(usize, Thread)>> = Mutex::new(Vec::new());
     }
 
-    pub(super) fn wake(_: &AtomicU32, _: u32) {
-        let _guard = QUEUE.0.lock().unwrap();
-        QUEUE.1.notify_one();
+    fn address(word: &AtomicU32) -> usize {
+        std::ptr::from_ref(word).addr()
+    }
+
+    pub(super) fn wake(word: &AtomicU32, mut sleepers: u32) {
+        SLEEPERS.lock().unwrap().retain(|(at, thread)| {
+            let woken = *at == address(word) && sleepers > 0;
+            if woken {
+                sleepers -= 1;
+                thread.unpark();
+            }
+            !woken
+        });
     }
 
     pub(super) fn sleep(word: &AtomicU32, ticket: u32, _: Duration) {
-        let guard = QUEUE.0.lock().unwrap();
+        let mut queue = SLEEPERS.lock().unwrap();
         if word.load(Ordering::Relaxed) == ticket {
-            drop(QUEUE.1.wait(guard).unwrap());
+            queue.push((address(word), thread::current()));
+            drop(queue);
+            thread::park();
         }
     }
 }
