@@ -4,6 +4,7 @@ use std::fs::File;
 use std::ptr::NonNull;
 use std::time::{Duration, Instant};
 
+use crate::burial::{self, Burial};
 use crate::error::{Error, Result};
 use crate::layout::{Geometry, Preamble};
 use crate::os::{self, Location};
@@ -31,6 +32,28 @@ pub struct Spec<'a> {
     pub schema: &'a str,
     /// Permission bits of the file.
     pub mode: u32,
+    /// How often a message is handed out in vain before it goes to the channel of dead letters, 1 to
+    /// [`MAX_DELIVERIES`](crate::MAX_DELIVERIES); 0: without limit.
+    pub max_deliveries: u32,
+}
+
+impl Spec<'_> {
+    /// The preamble of a channel made now.
+    pub(crate) fn preamble(&self) -> Preamble {
+        Preamble {
+            geometry: Geometry {
+                capacity: self.capacity,
+                payload: self.payload,
+                align: self.align,
+                schema: u32::try_from(self.schema.len()).unwrap_or(u32::MAX),
+            },
+            encoding: self.encoding,
+            fingerprint: self.fingerprint,
+            created: os::unix_nanos(),
+            id: os::random(),
+            max_deliveries: self.max_deliveries,
+        }
+    }
 }
 
 /// What stands in the preamble of a channel.
@@ -50,6 +73,8 @@ pub struct Info {
     pub id: [u8; 16],
     /// Bytes of the file.
     pub bytes: u64,
+    /// How often a message is handed out in vain before it goes to the channel of dead letters; 0: without limit.
+    pub max_deliveries: u32,
 }
 
 impl Info {
@@ -62,6 +87,7 @@ impl Info {
             created: preamble.created,
             id: preamble.id,
             bytes: preamble.geometry.file_len().unwrap_or(0),
+            max_deliveries: preamble.max_deliveries,
         }
     }
 
@@ -89,6 +115,8 @@ pub struct Snapshot {
     pub sent: u64,
     /// Messages received and done with since the channel was made.
     pub received: u64,
+    /// Messages that went to the channel of dead letters.
+    pub dead_letters: u64,
     /// The most messages seen waiting at once. Sampled: short bursts may be missed.
     pub peak: u64,
     /// No more can be sent.
@@ -136,14 +164,15 @@ impl Held {
 
 /// One opening of a channel.
 pub struct Channel {
-    region: Region,
-    file: File,
+    pub(crate) region: Region,
+    pub(crate) file: File,
     location: Location,
     info: Info,
     me: Owner,
     /// The process that opened it: a forked child has no say in the table.
     process: u32,
     spins: u32,
+    pub(crate) burial: Burial,
 }
 
 /// How often a waiter looks before it parks. A look takes 10 to 20 ns, being woken 30 µs.
@@ -161,25 +190,16 @@ impl Channel {
     /// [`Error::AlreadyExists`], [`Error::NoSpace`], [`Error::InvalidOption`], [`Error::PermissionDenied`],
     /// [`Error::UnsafeDirectory`]. In each case nothing was made.
     pub fn create(location: Location, spec: &Spec<'_>) -> Result<Self> {
-        let geometry = Geometry {
-            capacity: spec.capacity,
-            payload: spec.payload,
-            align: spec.align,
-            schema: u32::try_from(spec.schema.len()).unwrap_or(u32::MAX),
-        };
-        let preamble = Preamble {
-            geometry,
-            encoding: spec.encoding,
-            fingerprint: spec.fingerprint,
-            created: os::unix_nanos(),
-            id: os::random(),
-        };
-        let (region, unnamed) = Region::create(&location, preamble, spec.schema, spec.mode)?;
+        let letters = burial::prepare(&location, spec)?;
+        let (region, unnamed) = Region::create(&location, spec.preamble(), spec.schema, spec.mode)?;
         let directory = unnamed.directory;
         let channel = Self::enter(region, unnamed.file, location, spec.schema.to_owned())?;
         fault!("file complete, without a name");
         channel.location.give_name(&channel.file, &directory)?;
         fault!("file named");
+        if let Some(letters) = letters {
+            letters.give_name();
+        }
         Ok(channel)
     }
 
@@ -212,7 +232,9 @@ impl Channel {
         let info = Info::new(&region.preamble, schema);
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let (process, spins) = (std::process::id(), if cores > 1 { SPINS } else { 0 });
-        let channel = Channel { region, file, location, info, me, process, spins };
+        let burial = Burial::new(info.max_deliveries);
+        let channel = Channel { region, file, location, info, me, process, spins, burial };
+        channel.burial.begin(channel.ring());
         channel.look_around();
         // For what was recovered on the way in.
         channel.receivers().ring_if_parked();
@@ -220,7 +242,7 @@ impl Channel {
         Ok(channel)
     }
 
-    fn ring(&self) -> &Ring {
+    pub(crate) fn ring(&self) -> &Ring {
         &self.region.ring
     }
 
@@ -228,11 +250,11 @@ impl Channel {
         Table { region: &self.region, file: &self.file }
     }
 
-    fn receivers(&self) -> Bell<'_> {
+    pub(crate) fn receivers(&self) -> Bell<'_> {
         Bell(&self.ring().shared().receivers.0)
     }
 
-    fn senders(&self) -> Bell<'_> {
+    pub(crate) fn senders(&self) -> Bell<'_> {
         Bell(&self.ring().shared().senders.0)
     }
 
@@ -324,6 +346,12 @@ impl Channel {
         self.sample_depth(memory, &grant.0);
     }
 
+    /// Hands over a message that had been handed out so often in another channel.
+    pub(crate) fn publish_again(&self, grant: Grant, deliveries: u32) {
+        self.ring().publish_again(&grant.0, deliveries);
+        self.receivers().ring_if_parked();
+    }
+
     /// Gives the slot back unwritten.
     #[cold]
     pub fn give_up(&self, memory: &Memory, grant: Grant) {
@@ -399,7 +427,12 @@ impl Channel {
     #[inline]
     fn lease(&self, memory: &Memory) -> Result<Lease, Blocked> {
         let settled = memory.settled.load(Ordering::Acquire);
-        let lease = self.ring().lease(self.me, settled, &|owner| self.table().is_dead(self.me, owner))?;
+        let dead = |owner| self.table().is_dead(self.me, owner);
+        let mut lease = self.ring().lease_below(self.burial.limit(), self.me, settled, &dead)?;
+        while self.burial.is_too_often(&lease) {
+            self.bury(lease);
+            lease = self.ring().lease_below(self.burial.limit(), self.me, settled, &dead)?;
+        }
         // On a channel that is never empty nobody waits, and so nobody looks for the dead but here.
         let calls = memory.calls.load(Ordering::Relaxed);
         if calls > 0 {
@@ -568,6 +601,7 @@ impl Channel {
 
     /// Looks for the dead if it is time, and wakes those for whom they left something: messages to hand out again, room.
     fn look_around(&self) {
+        self.burial.try_again(self.ring());
         if !self.table().is_reaping_due() {
             return;
         }
@@ -631,13 +665,15 @@ impl Channel {
         // Positions that were claimed to be passed over are marked when the next one is claimed.
         let last_skipped = u64::from(ring.tail().claimer() == Owner::SKIP && !ring.is_last_passed_over());
         let passed = stats.passed.load(Ordering::Relaxed).saturating_add(last_skipped);
+        let dead_letters = stats.dead_letters.load(Ordering::Relaxed);
         let sent = claimed.saturating_sub(passed).saturating_sub(census.writing);
         Snapshot {
             waiting: census.waiting,
             leased: census.leased,
             writing: census.writing,
             sent,
-            received: sent.saturating_sub(census.waiting + census.leased),
+            received: sent.saturating_sub(census.waiting + census.leased).saturating_sub(dead_letters),
+            dead_letters,
             peak: stats.peak.load(Ordering::Relaxed),
             closed: self.is_closed(),
             removed: self.is_removed(),
@@ -683,8 +719,16 @@ fn step(count: &AtomicU32, more: bool) {
 mod tests {
     use super::*;
 
-    const SPEC: Spec<'static> =
-        Spec { capacity: 4, payload: 8, align: 8, encoding: 0, fingerprint: [0; 16], schema: "", mode: 0o600 };
+    const SPEC: Spec<'static> = Spec {
+        capacity: 4,
+        payload: 8,
+        align: 8,
+        encoding: 0,
+        fingerprint: [0; 16],
+        schema: "",
+        mode: 0o600,
+        max_deliveries: 0,
+    };
 
     fn location(directory: &tempfile::TempDir) -> Location {
         Location::new(Some(directory.path()), "channel").unwrap()

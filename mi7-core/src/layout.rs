@@ -32,7 +32,8 @@
 //! | 56 | 8 | length of the file |
 //! | 64 | 8 | when it was made, nanoseconds since the Unix epoch |
 //! | 72 | 16 | a number drawn at random for this channel |
-//! | 88 | 160 | zeros, kept for later |
+//! | 88 | 4 | how often a message is handed out at the most; 0: without limit |
+//! | 92 | 156 | zeros, kept for later |
 //! | 248 | 8 | FNV-1a hash of the bytes before it |
 //!
 //! No `usize` is stored anywhere. Numbers are the machine's own (both ends run on it); the version tells layouts apart.
@@ -50,6 +51,9 @@ pub(crate) const PREAMBLE: usize = 256;
 pub const PARTICIPANTS: u32 = 254;
 /// The largest alignment a payload can have, in bytes: that of a page, which is all that a mapping promises.
 pub const MAX_ALIGN: u32 = 4096;
+/// The most often a message may be handed out in vain before it goes to the dead letters. Half of what a word counts to: there the
+/// count goes back, and what was too often stays so.
+pub const MAX_DELIVERIES: u32 = crate::position::Word::MAX_DELIVERIES / 2 + 1;
 /// The most bytes a schema text may have.
 pub const MAX_SCHEMA: u32 = 1 << 20;
 
@@ -97,8 +101,26 @@ pub(crate) struct Stats {
     pub(crate) passed: AtomicU64,
     /// The most messages seen waiting. Senders sample it.
     pub(crate) peak: AtomicU64,
+    /// Messages that went to the channel of dead letters; too low by one for every process killed right after it moved one.
+    pub(crate) dead_letters: AtomicU64,
     /// When the whole table was last looked through, in milliseconds of the monotonic clock. Any value is safe.
     pub(crate) reaped: AtomicU64,
+}
+
+#[cfg(test)]
+impl Shared {
+    /// Those of a channel in which both counters are at `start`.
+    pub(crate) fn starting_at(start: u64) -> Box<Self> {
+        let (long, word) = (|| AtomicU64::new(0), || AtomicU32::new(0));
+        Box::new(Shared {
+            tail: Line(AtomicU64::new(start)),
+            head: Line(AtomicU64::new(start)),
+            receivers: Line(word()),
+            senders: Line(word()),
+            hints: Line(Hints { redeliver: word(), closed: word() }),
+            stats: Line(Stats { passed: long(), peak: long(), dead_letters: long(), reaped: long() }),
+        })
+    }
 }
 
 /// One participant: a process (or one of several handles it opened apart).
@@ -199,6 +221,8 @@ pub(crate) struct Preamble {
     pub(crate) fingerprint: [u8; 16],
     pub(crate) created: u64,
     pub(crate) id: [u8; 16],
+    /// 0: without limit.
+    pub(crate) max_deliveries: u32,
 }
 
 /// What is wrong with a preamble: the part, what was found, what was expected.
@@ -221,6 +245,7 @@ impl Preamble {
         put(56, &self.geometry.file_len().unwrap_or(0).to_le_bytes());
         put(64, &self.created.to_le_bytes());
         put(72, &self.id);
+        put(88, &self.max_deliveries.to_le_bytes());
         let sum = fnv1a(&bytes[..248]).to_le_bytes();
         bytes[248..].copy_from_slice(&sum);
         bytes
@@ -258,7 +283,17 @@ impl Preamble {
         if real_len != len {
             return Err(("length", format!("{real_len} bytes"), format!("{len} bytes")));
         }
-        Ok(Preamble { geometry, encoding: word(32), fingerprint: sixteen(40), created: long(64), id: sixteen(72) })
+        if word(88) > MAX_DELIVERIES {
+            return Err(("max_deliveries", word(88).to_string(), format!("0 to {MAX_DELIVERIES}")));
+        }
+        Ok(Preamble {
+            geometry,
+            encoding: word(32),
+            fingerprint: sixteen(40),
+            created: long(64),
+            id: sixteen(72),
+            max_deliveries: word(88),
+        })
     }
 }
 
@@ -273,7 +308,7 @@ mod tests {
 
     fn sample() -> Preamble {
         let geometry = Geometry { capacity: 5, payload: 24, align: 8, schema: 100 };
-        Preamble { geometry, encoding: 1, fingerprint: [7; 16], created: 9, id: [3; 16] }
+        Preamble { geometry, encoding: 1, fingerprint: [7; 16], created: 9, id: [3; 16], max_deliveries: 5 }
     }
 
     #[test]

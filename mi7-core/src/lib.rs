@@ -14,7 +14,7 @@
 //! | the kernel | `os` (files, locks, clocks) |
 //! | every byte of the file | `layout` → `region` (the mapping; the only casts) |
 //! | the protocol | `wait` → `ring` → `recovery` |
-//! | all together | [`Channel`] |
+//! | all together | [`Channel`], with `burial` (messages that kill their receivers) |
 
 // Under loom there is no kernel: what needs one is left out, and so much is unused.
 #![cfg_attr(loom, allow(dead_code, unused_imports))]
@@ -30,6 +30,8 @@ mod sync;
 mod wait;
 
 #[cfg(not(loom))]
+mod burial;
+#[cfg(not(loom))]
 mod channel;
 #[cfg(not(loom))]
 mod os;
@@ -41,7 +43,7 @@ mod region;
 #[cfg(not(loom))]
 pub use channel::{Channel, Grant, Held, Info, Memory, Snapshot, Spec};
 pub use error::{Error, Result};
-pub use layout::{Geometry, MAX_ALIGN, MAX_SCHEMA, PARTICIPANTS};
+pub use layout::{Geometry, MAX_ALIGN, MAX_DELIVERIES, MAX_SCHEMA, PARTICIPANTS};
 #[cfg(not(loom))]
 pub use os::{Location, default_directory, names, random, unix_nanos};
 #[cfg(not(loom))]

@@ -60,6 +60,12 @@ impl Location {
         self.directory.join(&self.name)
     }
 
+    /// The file beside this one whose name is longer by `suffix`.
+    pub(crate) fn with_suffix(&self, suffix: &str) -> Result<Self> {
+        let beside = Location::new(None, &format!("{}{suffix}", self.name))?;
+        Ok(Location { directory: self.directory.clone(), chosen: self.chosen, ..beside })
+    }
+
     /// Opens the directory, making it (mode 0700) where `make` says so.
     fn open_directory(&self, make: bool) -> Result<OwnedFd> {
         open_directory(&self.directory, self.chosen, make)

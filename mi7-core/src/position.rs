@@ -221,6 +221,18 @@ impl Word {
         Word::new(lap, 0, Phase::Ready, Owner::NOBODY)
     }
 
+    /// A message that was handed out before, in another channel: it counts on from there.
+    #[inline]
+    pub(crate) const fn ready_again(lap: u64, deliveries: u32) -> Self {
+        Word::new(lap, deliveries, Phase::Ready, Owner::NOBODY)
+    }
+
+    /// Whether it says ready at this lap, however often the message was handed out before.
+    #[inline]
+    pub(crate) const fn is_ready(self, lap: u64) -> bool {
+        self.0 & !(63 << 10) == Word::ready(lap).0
+    }
+
     /// `deliveries`: how often the message had been handed out before this lease.
     #[inline]
     pub(crate) const fn leased(lap: u64, owner: Owner, deliveries: u32) -> Self {
@@ -311,6 +323,9 @@ mod tests {
             (word.lap(), word.phase(), word.owner(), word.deliveries()),
             (123_456_789_012, Phase::Leased, Owner(253), 63)
         );
+        let word = Word::ready_again(9, 63);
+        assert!(word.is_ready(9) && !word.is_ready(8) && !Word::leased(9, Owner(1), 63).is_ready(9));
+        assert_eq!(word.deliveries(), 63);
         let counter = Counter::new(Positions::new(5).at(77, 4), Owner(3)).closed();
         assert_eq!(
             (counter.position(), counter.claimer(), counter.is_closed()),

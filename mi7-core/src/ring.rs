@@ -40,7 +40,7 @@
 //! design.md has receivers look at `tail` where the slot at `head` is still free, to record a claim there. That would pull the
 //! senders' line over at every idle poll, and it is not needed to answer: the mark is read after the word, and position
 //! p+1 is claimed only after p was recorded or marked, so a free word and then a lower mark mean that nothing behind p had
-//! been claimed either. So [`Ring::lease`] answers "empty" from the slot alone, and recovery ([`crate::recovery`]) does
+//! been claimed either. So [`Ring::lease_below`] answers "empty" from the slot alone, and recovery ([`crate::recovery`]) does
 //! the recording; nobody parks without having seen to that.
 //!
 //! # Garbage
@@ -375,6 +375,13 @@ impl Ring {
         fault!("message published");
     }
 
+    /// As [`publish`](Self::publish), for a message that had been handed out `deliveries` times, in another channel.
+    pub(crate) fn publish_again(&self, claim: &Claim, deliveries: u32) {
+        let Some(slot) = self.slot(claim.index) else { return };
+        // Partner: as in `publish`.
+        slot.word.store(Word::ready_again(self.positions.lap(claim.position), deliveries).0, Ordering::Release);
+    }
+
     /// Gives the claimed slot back unwritten.
     #[cold]
     pub(crate) fn give_up(&self, claim: &Claim) {
@@ -417,15 +424,27 @@ impl Ring {
 
     // ---- receiving -------------------------------------------------------------------------------------------------
 
+    /// [`lease_below`](Self::lease_below) without a limit.
+    #[cfg(test)]
+    pub(crate) fn lease(&self, me: Owner, settled: u64, dead: &dyn Fn(Owner) -> bool) -> Result<Lease, Blocked> {
+        self.lease_below(u32::MAX, me, settled, dead)
+    }
+
     /// Leases the next message to `me`: one that waits to be handed out again, else the one at `head`.
     ///
-    /// `settled` is the counter of the caller's last lease if that was released, else 0. `dead` is asked only about a
-    /// sender that holds up the position at `head`.
+    /// Left alone is what waits to be handed out again after `limit` deliveries or more. `settled` is the counter of the caller's
+    /// last lease if that was released, else 0. `dead` is asked only about a sender that holds up the position at `head`.
     #[inline]
-    pub(crate) fn lease(&self, me: Owner, settled: u64, dead: &dyn Fn(Owner) -> bool) -> Result<Lease, Blocked> {
+    pub(crate) fn lease_below(
+        &self,
+        limit: u32,
+        me: Owner,
+        settled: u64,
+        dead: &dyn Fn(Owner) -> bool,
+    ) -> Result<Lease, Blocked> {
         // Relaxed: a hint that is missed now is found at the next call, and before parking.
         if self.shared().hints.0.redeliver.load(Ordering::Relaxed) & HINTED != 0
-            && let Some(lease) = self.lease_again(me)
+            && let Some(lease) = self.lease_again(me, limit)
         {
             return Ok(lease);
         }
@@ -440,11 +459,11 @@ impl Ring {
             let slot = self.slot_at(position)?;
             let lap = self.positions.lap(position);
             let word = slot.load();
-            if word == Word::ready(lap) {
+            if word.is_ready(lap) {
                 let to = Counter::new(self.positions.next(position), me);
                 if self.move_head(head, to) {
                     fault!("head claimed");
-                    return Ok(Lease { index: slot.index, lap, deliveries: 0, counter: to.0 });
+                    return Ok(Lease { index: slot.index, lap, deliveries: word.deliveries(), counter: to.0 });
                 }
                 continue;
             }
@@ -476,7 +495,7 @@ impl Ring {
 
     /// Leases a message that waits to be handed out again, the oldest first.
     #[cold]
-    fn lease_again(&self, me: Owner) -> Option<Lease> {
+    fn lease_again(&self, me: Owner, limit: u32) -> Option<Lease> {
         let redeliver = &self.shared().hints.0.redeliver;
         // Acquire, partner: the exchange in `hint_redelivery`.
         let hint = redeliver.load(Ordering::Acquire);
@@ -493,6 +512,9 @@ impl Ring {
                 continue;
             }
             let deliveries = next_deliveries(word.deliveries());
+            if deliveries >= limit {
+                continue;
+            }
             if slot.exchange(word, Word::leased(word.lap(), me, deliveries)) {
                 fault!("message leased again");
                 // The hint stays: there may be more.
@@ -532,9 +554,10 @@ impl Ring {
         let Some(position) = self.positions.previous(head.position()) else { return Ok(()) };
         let slot = self.slot_at(position)?;
         let lap = self.positions.lap(position);
-        if slot.load() == Word::ready(lap) {
+        let word = slot.load();
+        if word.is_ready(lap) {
             // Where it fails, the lease is recorded, or ended.
-            slot.exchange(Word::ready(lap), Word::leased(lap, head.claimer(), 0));
+            slot.exchange(word, Word::leased(lap, head.claimer(), word.deliveries()));
         }
         Ok(())
     }
@@ -552,11 +575,17 @@ impl Ring {
     /// Ends a lease: the message waits to be handed out again.
     #[cold]
     pub(crate) fn put_back(&self, lease: &Lease) {
+        self.put_back_unhinted(lease);
+        fault!("message put back, not yet hinted");
+        self.hint_redelivery();
+    }
+
+    /// Ends a lease: the message waits until somebody calls [`hint_redelivery`](Self::hint_redelivery).
+    #[cold]
+    pub(crate) fn put_back_unhinted(&self, lease: &Lease) {
         let Some(slot) = self.slot(lease.index) else { return };
         // Release: the next holder may read what this one left.
         slot.word.store(Word::leased(lease.lap, Owner::NOBODY, lease.deliveries).0, Ordering::Release);
-        fault!("message put back, not yet hinted");
-        self.hint_redelivery();
     }
 
     /// Whether a receive would find something to do: a message, or a position to pass over.
@@ -566,7 +595,7 @@ impl Ring {
             || self.slot_at(head.position()).is_ok_and(|slot| {
                 let lap = self.positions.lap(head.position());
                 // Acquire, partner: `pass_over`.
-                slot.load() == Word::ready(lap) || self.mark(slot).load(Ordering::Acquire) > lap
+                slot.load().is_ready(lap) || self.mark(slot).load(Ordering::Acquire) > lap
             })
     }
 

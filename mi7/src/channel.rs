@@ -37,7 +37,14 @@ pub struct SharedChannel<T: Payload> {
 impl<T: Payload> SharedChannel<T> {
     /// How to make or open a channel.
     pub fn options() -> Options<T> {
-        Options { capacity: None, max_message_size: None, directory: None, mode: 0o600, message: PhantomData }
+        Options {
+            capacity: None,
+            max_message_size: None,
+            max_deliveries: None,
+            directory: None,
+            mode: 0o600,
+            message: PhantomData,
+        }
     }
 
     /// Makes a channel with defaults: [`Options::create`].
@@ -153,6 +160,7 @@ impl<T: Payload> SharedChannel<T> {
             receivers: ends(|participant| participant.receivers),
             sent: snapshot.sent,
             received: snapshot.received,
+            dead_letters: snapshot.dead_letters,
             peak_depth: snapshot.peak as usize,
             bytes: info.bytes,
             age: Duration::from_nanos(mi7_core::unix_nanos().saturating_sub(info.created)),
@@ -199,6 +207,7 @@ impl<T: Payload> fmt::Debug for SharedChannel<T> {
 pub struct Options<T: Payload> {
     capacity: Option<usize>,
     max_message_size: Option<usize>,
+    max_deliveries: Option<u32>,
     directory: Option<PathBuf>,
     mode: u32,
     message: PhantomData<fn(T) -> T>,
@@ -226,6 +235,35 @@ impl<T: Payload> Options<T> {
         self
     }
 
+    /// How often a message is handed out in vain, 1 to 32; by default as often as it takes.
+    ///
+    /// A message that this many receivers died, panicked or put back with is not handed out again, but goes to the channel
+    /// `<name>.dead`, of the same message type, which is made along with this one (as any other channel, it stays until it is
+    /// removed). There, [`deliveries`](crate::Received::deliveries) counts on. A process that is killed while it moves a message may
+    /// leave it there twice, and then the second one's count says so. Where it cannot be moved because `<name>.dead` is full, it
+    /// stays in its slot, and is moved when there is room; it holds up nobody.
+    ///
+    /// ```
+    /// # let directory = tempfile::tempdir()?;
+    /// let options = mi7::SharedChannel::<u64>::options().directory(directory.path());
+    /// let (tx, rx) = options.clone().max_deliveries(2).create("jobs")?.split();
+    /// tx.send(&13)?;
+    /// rx.recv()?.requeue();
+    /// rx.recv()?.requeue();
+    /// assert!(rx.try_recv().is_err());
+    /// let dead = options.open("jobs.dead")?.receiver();
+    /// assert_eq!(dead.recv()?.to_native(), 13);
+    /// assert_eq!(rx.status().dead_letters, 1);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// To open a channel with this given is an error if it has another limit, or none.
+    #[must_use]
+    pub fn max_deliveries(mut self, times: u32) -> Self {
+        self.max_deliveries = Some(times);
+        self
+    }
+
     /// The directory of the channel's file; by default `/dev/shm/mi7-<uid>`, which is made with mode 0700. It has to be on a
     /// file system that has `O_TMPFILE` (tmpfs, ext4, xfs, btrfs); only one in memory is fast.
     #[must_use]
@@ -247,7 +285,8 @@ impl<T: Payload> Options<T> {
     /// # Errors
     ///
     /// [`Error::AlreadyExists`], [`Error::InvalidName`], [`Error::InvalidOption`], [`Error::NoSpace`],
-    /// [`Error::PermissionDenied`], [`Error::UnsafeDirectory`], [`Error::Os`]. Nothing was made then.
+    /// [`Error::PermissionDenied`], [`Error::UnsafeDirectory`], [`Error::Os`]; with [`max_deliveries`](Self::max_deliveries) also
+    /// [`Error::Mismatch`] and [`Error::NotAChannel`], if there is a `<name>.dead` that does not fit. Nothing was made then.
     pub fn create(&self, name: &str) -> Result<SharedChannel<T>> {
         let kind = T::kind();
         let spec = Spec {
@@ -258,6 +297,7 @@ impl<T: Payload> Options<T> {
             fingerprint: kind.fingerprint,
             schema: &kind.schema,
             mode: self.file_mode()?,
+            max_deliveries: self.deliveries()?,
         };
         Channel::create(self.location(name)?, &spec).map(SharedChannel::new)
     }
@@ -338,6 +378,19 @@ impl<T: Payload> Options<T> {
         }
     }
 
+    /// 0: without limit.
+    fn deliveries(&self) -> Result<u32> {
+        match self.max_deliveries {
+            None => Ok(0),
+            Some(times @ 1..=mi7_core::MAX_DELIVERIES) => Ok(times),
+            Some(times) => Err(Error::InvalidOption {
+                option: "max_deliveries",
+                found: times.to_string(),
+                expected: format!("1 to {}", mi7_core::MAX_DELIVERIES),
+            }),
+        }
+    }
+
     fn file_mode(&self) -> Result<u32> {
         if self.mode & !0o777 == 0 && self.mode & 0o600 == 0o600 {
             return Ok(self.mode);
@@ -395,6 +448,13 @@ impl<T: Payload> Options<T> {
         if self.capacity.is_some_and(|asked| asked != capacity as usize) {
             return mismatch("capacity", capacity.to_string(), self.capacity.unwrap_or(0).to_string());
         }
+        if self.max_deliveries.is_some() && self.deliveries()? != info.max_deliveries {
+            let limit = match info.max_deliveries {
+                0 => "no limit".to_owned(),
+                times => times.to_string(),
+            };
+            return mismatch("max_deliveries", limit, self.deliveries()?.to_string());
+        }
         Ok(())
     }
 }
@@ -410,6 +470,7 @@ impl<T: Payload> fmt::Debug for Options<T> {
         f.debug_struct("Options")
             .field("capacity", &self.capacity)
             .field("max_message_size", &self.max_message_size)
+            .field("max_deliveries", &self.max_deliveries)
             .field("directory", &self.directory)
             .field("mode", &format_args!("{:04o}", self.mode))
             .finish()
@@ -434,6 +495,9 @@ pub struct Status {
     pub sent: u64,
     /// Messages received and done with since the channel was made. May be one too many as `sent` may.
     pub received: u64,
+    /// Messages that went to the channel of dead letters: see [`Options::max_deliveries`]. May be one too few for each process that
+    /// was killed while it moved one.
+    pub dead_letters: u64,
     /// The most messages that waited at once. Sampled by the senders: on a busy channel, a burst of fewer than 64 messages
     /// may be missed.
     pub peak_depth: usize,

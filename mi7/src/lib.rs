@@ -76,6 +76,7 @@
 //! 2. No message is torn or made up; what is received was checked, down to the last `bool`.
 //! 3. A message is received once, and again only if the one who had it died, panicked or put it back; then
 //!    [`Received::deliveries`] tells.
+//!    With [`Options::max_deliveries`] one that was received so often in vain goes to the channel `<name>.dead`.
 //! 4. A process that dies, however and wherever, holds nobody up for longer than about 0.2 s. One that is merely stopped
 //!    loses nothing.
 //! 5. A full channel makes the sender wait. Nothing is ever overwritten.

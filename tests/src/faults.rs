@@ -5,8 +5,12 @@ pub type Numbered = [u64; 4];
 
 /// The channel the judge made.
 pub const CHANNEL: &str = "scene";
+/// Where its messages go that were handed out too often.
+pub const LETTERS: &str = "scene.dead";
 /// The channel a victim makes.
 pub const OWN: &str = "own";
+/// Where the messages of that one go.
+pub const OWN_LETTERS: &str = "own.dead";
 /// The first number that victims send; the judge's are below.
 pub const VICTIM: u64 = 1_000_000;
 

@@ -12,7 +12,7 @@ use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use mi7::{Error, SharedChannel};
-use mi7_tests::faults::{CHANNEL, Numbered, OWN, VICTIM, numbered};
+use mi7_tests::faults::{CHANNEL, LETTERS, Numbered, OWN, OWN_LETTERS, VICTIM, numbered};
 
 /// Each part of the protocol, and what lies about before it begins.
 const PARTS: &[(&str, &[&str])] = &[
@@ -23,6 +23,8 @@ const PARTS: &[(&str, &[&str])] = &[
     ("put back", &[]),
     ("keep leases", &[]),
     ("close", &[]),
+    ("bury", &[]),
+    ("bury in vain", &[]),
     ("receive", &["hold a lease", "hold a loan"]),
     ("send", &["hold a loan", "hold a lease", "hold a lease"]),
 ];
@@ -100,7 +102,9 @@ struct Said {
 fn play(point: &str, passing: u32, capacity: usize, part: &str, before: &[&str], case: &str) -> bool {
     let directory = tempfile::tempdir_in("/dev/shm").unwrap();
     let options = SharedChannel::<Numbered>::options().directory(directory.path());
-    let channel = options.clone().capacity(capacity).create(CHANNEL).unwrap();
+    let buries = part.starts_with("bury");
+    let made = if buries { options.clone().max_deliveries(2) } else { options.clone() };
+    let channel = made.capacity(capacity).create(CHANNEL).unwrap();
     let (tx, rx) = channel.split();
     let mut sent = BTreeSet::new();
     let mut next = 0;
@@ -115,6 +119,17 @@ fn play(point: &str, passing: u32, capacity: usize, part: &str, before: &[&str],
         }
     };
     fill(&mut sent, capacity.div_ceil(2));
+    let letters = buries.then(|| {
+        // One message has killed as many as it may. Whoever comes next moves it to the dead letters, if there is room.
+        (0..2).for_each(|_| rx.recv().unwrap().requeue());
+        let letters = options.open(LETTERS).unwrap();
+        if part == "bury in vain" {
+            for _ in 0..capacity {
+                letters.sender().try_send(&numbered(VICTIM * 2)).unwrap();
+            }
+        }
+        letters.receiver()
+    });
     // They live and die beside one another, so that more than one dead is about.
     let roles: Vec<_> = before.iter().map(|role| start(directory.path(), role, None)).collect();
     for role in roles {
@@ -141,7 +156,7 @@ fn play(point: &str, passing: u32, capacity: usize, part: &str, before: &[&str],
             return;
         }
         fill(&mut sent, 1);
-        if part != "receive" && part != "put back" {
+        if part != "receive" && part != "put back" && !buries {
             judge(Duration::from_millis(1), &mut received);
         }
     });
@@ -149,6 +164,19 @@ fn play(point: &str, passing: u32, capacity: usize, part: &str, before: &[&str],
     assert!(!closed || part == "close", "{case}: closed");
 
     // Whoever comes now finds the channel as good as new.
+    let mut buried = Vec::new();
+    let dig = |buried: &mut Vec<u32>| {
+        for letter in letters.iter().flat_map(|letters| std::iter::from_fn(|| letters.try_recv().ok())) {
+            match letter.to_owned() {
+                stuffing if stuffing == numbered(VICTIM * 2) => {}
+                values => {
+                    assert_eq!(values, numbered(0), "{case}: the wrong one was buried");
+                    buried.push(letter.deliveries());
+                }
+            }
+        }
+    };
+    dig(&mut buried);
     let begun = Instant::now();
     while judge(Duration::from_millis(150), &mut received) {}
     let status = channel.status();
@@ -175,13 +203,20 @@ fn play(point: &str, passing: u32, capacity: usize, part: &str, before: &[&str],
     acked.extend(&said.sent);
     for number in &acked {
         let kept = if LET_GO.contains(&point) { said.got.contains_key(number) } else { said.done.contains(number) };
-        assert!(kept || received.contains_key(number), "{case}: lost {number}");
+        assert!(kept || received.contains_key(number) || buries && *number == 0, "{case}: lost {number}");
     }
     for (number, times) in &received {
         let attempted = acked.contains(number) || *number >= VICTIM;
         assert!(attempted, "{case}: invented {number}");
         assert_eq!(*times, 1, "{case}: {number} came {times} times to one that lives");
         assert!(!said.done.contains(number), "{case}: {number} was done with, and came again");
+    }
+    if buries {
+        dig(&mut buried);
+        // Once; or twice, if the victim was killed while it moved it, and then the second says that somebody else had it.
+        assert!(buried.len() == 1 || killed && buried.len() == 2, "{case}: {buried:?}");
+        assert!(buried[0] >= 3 && buried.is_sorted_by(|first, second| first < second), "{case}: {buried:?}");
+        assert!(!received.contains_key(&0) && !said.got.contains_key(&0), "{case}: handed out again");
     }
     if part == "create" {
         // The channel is whole, or not there.
@@ -197,7 +232,10 @@ fn play(point: &str, passing: u32, capacity: usize, part: &str, before: &[&str],
         }
     }
     let left: Vec<_> = directory.path().read_dir().unwrap().map(|file| file.unwrap().file_name()).collect();
-    assert!(left.iter().all(|name| name == CHANNEL || name == OWN), "{case}: left behind {left:?}");
+    assert!(
+        left.iter().all(|name| [CHANNEL, LETTERS, OWN, OWN_LETTERS].iter().any(|known| name == known)),
+        "{case}: left behind {left:?}"
+    );
     killed
 }
 

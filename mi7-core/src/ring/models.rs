@@ -21,8 +21,6 @@ use loom::sync::atomic::AtomicBool;
 use loom::thread::{self, JoinHandle};
 
 use super::*;
-use crate::layout::{Hints, Line, Stats};
-use crate::sync::AtomicU32;
 
 mod deaths;
 mod living;
@@ -38,6 +36,8 @@ struct World {
     ring: Ring,
     cells: Box<[UnsafeCell<u64>]>,
     dead: [AtomicBool; 4],
+    /// Whose entries have been given back, after somebody recovered all they had: nobody does so again.
+    recovered: [AtomicBool; 4],
     // What the ring points to.
     _shared: Box<Shared>,
     _marks: Box<[AtomicU64]>,
@@ -52,15 +52,7 @@ unsafe impl Sync for World {}
 impl World {
     fn new(capacity: u32) -> Arc<World> {
         let positions = Positions::new(capacity);
-        let bell = || Line(AtomicU32::new(0));
-        let shared = Box::new(Shared {
-            tail: Line(AtomicU64::new(0)),
-            head: Line(AtomicU64::new(0)),
-            receivers: bell(),
-            senders: bell(),
-            hints: Line(Hints { redeliver: AtomicU32::new(0), closed: AtomicU32::new(0) }),
-            stats: Line(Stats { passed: AtomicU64::new(0), peak: AtomicU64::new(0), reaped: AtomicU64::new(0) }),
-        });
+        let shared = Shared::starting_at(0);
         let words = || (0..capacity).map(|_| AtomicU64::new(0)).collect::<Box<[_]>>();
         let (marks, slots) = (words(), words());
         // SAFETY: all of it lives as long as the ring, and is made of atomics.
@@ -74,14 +66,8 @@ impl World {
             )
         };
         let cells = (0..capacity).map(|_| UnsafeCell::new(0)).collect();
-        Arc::new(World {
-            ring,
-            cells,
-            dead: [(); 4].map(|()| AtomicBool::new(false)),
-            _shared: shared,
-            _marks: marks,
-            slots,
-        })
+        let nobody = || [(); 4].map(|()| AtomicBool::new(false));
+        Arc::new(World { ring, cells, dead: nobody(), recovered: nobody(), _shared: shared, _marks: marks, slots })
     }
 
     fn is_dead(&self, owner: Owner) -> bool {
@@ -119,11 +105,7 @@ impl World {
     /// Mends what the dead left, receives the rest, and looks whether everything came to be what it has to be.
     fn settle(self: &Arc<World>, mut logs: Vec<Log>) -> Vec<u64> {
         let mut hand = self.hand(MAIN);
-        for _ in 0..2 {
-            for owner in [A, B, C].into_iter().filter(|owner| self.is_dead(*owner)) {
-                hand.recover(owner);
-            }
-        }
+        hand.reap();
         while hand.receive().is_ok() {}
         let rest = hand.log.got.clone();
         logs.push(std::mem::take(&mut hand.log));
@@ -284,12 +266,14 @@ impl Hand {
 
     fn recover(&mut self, owner: Owner) {
         self.world.ring.recover(owner, &|owner| self.world.is_dead(owner)).unwrap();
+        self.world.recovered[usize::from(owner.0) - 1].store(true, Ordering::Release);
     }
 
     /// What everybody does now and then.
     fn reap(&mut self) {
         for owner in [A, B, C] {
-            if owner != self.me && self.world.is_dead(owner) {
+            let recovered = self.world.recovered[usize::from(owner.0) - 1].load(Ordering::Acquire);
+            if owner != self.me && !recovered && self.world.is_dead(owner) {
                 self.recover(owner);
             }
         }

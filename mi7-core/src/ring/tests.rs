@@ -2,8 +2,6 @@
 //! model checker's.
 
 use super::*;
-use crate::layout::{Hints, Line, Stats};
-use crate::sync::AtomicU32;
 
 const A: Owner = Owner(1);
 const B: Owner = Owner(2);
@@ -25,15 +23,7 @@ fn heap(capacity: u32) -> Heap {
 fn heap_at(capacity: u32, lap: u64) -> Heap {
     let positions = Positions::new(capacity);
     let start = Counter::new(positions.at(lap, 0), Owner::NOBODY);
-    let zeros = || Line(AtomicU32::new(0));
-    let shared = Box::new(Shared {
-        tail: Line(AtomicU64::new(start.0)),
-        head: Line(AtomicU64::new(start.0)),
-        receivers: zeros(),
-        senders: zeros(),
-        hints: Line(Hints { redeliver: AtomicU32::new(0), closed: AtomicU32::new(0) }),
-        stats: Line(Stats { passed: AtomicU64::new(0), peak: AtomicU64::new(0), reaped: AtomicU64::new(0) }),
-    });
+    let shared = Shared::starting_at(start.0);
     let marks: Box<[_]> = (0..capacity).map(|_| AtomicU64::new(0)).collect();
     let slots: Box<[_]> = (0..capacity).map(|_| AtomicU64::new(Word::free(lap).0)).collect();
     // SAFETY: all of it lives as long as the ring, and is made of atomics.

@@ -7,7 +7,7 @@
 //!
 //! | command | |
 //! |---|---|
-//! | `create`, `open`, `attach NAME [capacity=N] [size=N] [mode=OCTAL]` | the channel that all else is about |
+//! | `create`, `open`, `attach NAME [capacity=N] [size=N] [mode=OCTAL] [deliveries=N]` | the channel that all else is about |
 //! | `detach` | lets go of it |
 //! | `again N` | opens it N times more, and keeps them |
 //! | `send`, `try_send SENDER NUMBER`; `send_timeout SENDER NUMBER MS` | |
@@ -208,6 +208,7 @@ impl<L: Load> Actor<L> {
             options = match option.split_once('=') {
                 Some(("capacity", slots)) => options.capacity(slots.parse().expect("a number")),
                 Some(("size", bytes)) => options.max_message_size(bytes.parse().expect("a number")),
+                Some(("deliveries", times)) => options.max_deliveries(times.parse().expect("a number")),
                 Some(("mode", mode)) => options.mode(octal(mode)),
                 _ => panic!("no such option: {option}"),
             };

@@ -14,7 +14,7 @@ fn main() -> Result<()> {
     let [directory, part] = &arguments[..] else { panic!("victim DIRECTORY PART") };
     let options = SharedChannel::<Numbered>::options().directory(directory);
     if part == "create" {
-        let (tx, rx) = options.capacity(2).create(OWN)?.split();
+        let (tx, rx) = options.capacity(2).max_deliveries(2).create(OWN)?.split();
         tx.send(&numbered(VICTIM))?;
         drop(rx.recv()?);
         return Ok(());
@@ -33,6 +33,12 @@ fn main() -> Result<()> {
         }
         "send" => send(&tx),
         "receive" => receive(&rx),
+        // For as long as a message that cannot be moved is left alone, and somewhat longer.
+        "bury" | "bury in vain" => (0..4).try_for_each(|_| {
+            receive_some(&rx, 12)?;
+            std::thread::sleep(Duration::from_millis(35));
+            Ok(())
+        }),
         "give up" => {
             for _ in 0..10 {
                 drop(tx.try_loan());
