@@ -12,8 +12,50 @@
 //!   back. It may be done by any number of processes at once and may itself be cut short anywhere: the entry is taken
 //!   until all is done, so the next one starts over.
 //!
-//! A process that is stopped keeps its lock, and so everything. A forked child keeps its parent's lock alive until it
-//! ends or executes another program.
+//! # Death between any two steps
+//!
+//! What a process leaves behind that is killed right after each step, and who sees to it. (`tests/faults.rs` kills one at each.)
+//!
+//! | the last thing it did | what it leaves | what becomes of that |
+//! |---|---|---|
+//! | *sending:* recorded the claimer before it | nothing of its own | recording twice is recording once |
+//! | claimed `tail` | its name in `tail`, the slot free | the next claimer, or [`Ring::recover`](crate::ring::Ring::recover), writes its name into the slot: `writing(dead)` |
+//! | … somebody has recorded it | `writing(dead)` | marked, freed at the next lap: nobody gets what it wrote |
+//! | published | a message | is received: the send counts, even though it never returned |
+//! | published, receivers not rung | a message, perhaps sleepers | a sleeper gets up at its tick at the latest |
+//! | passed over a lease | *skip* in `tail` | the next claimer raises the mark |
+//! | gave up: mark raised, slot not free | `writing(dead)`, or its name in `tail`, below a mark | receivers go by the mark; recovery frees the slot |
+//! | *receiving:* claimed `head` | its name in `head`, the slot ready | recorded by the next claimer or recovery: `leased(dead)` |
+//! | … somebody has recorded it | `leased(dead)` | `leased(nobody)`: handed out again, ahead of newer ones |
+//! | leased again | `leased(dead, deliveries + 1)` | the same |
+//! | released | a free slot | the message is done, though the release never returned |
+//! | released, senders not rung | room, perhaps sleepers | the tick |
+//! | put back, not hinted | `leased(nobody)` that nobody knows of | recovery hints in any case |
+//! | *waiting:* announced itself | the parked bit | the next ring makes one needless system call |
+//! | cleared the bit, woke nobody; or was woken, and looked no more | sleepers | the tick |
+//! | *closing:* closed `tail`, woke nobody | sleepers who do not know | they look at `tail` at each tick |
+//! | *creating:* made the file | a file without a name | is gone with its last descriptor |
+//! | *attaching:* locked a byte, the entry not taken | a free entry | nothing to be done |
+//! | took the entry | an entry that is taken and not locked | recovered, and given back |
+//! | *recovering:* anything | the entry still taken | whoever comes next starts over: each step is an exchange that the second one loses |
+//! | *leaving:* gave the entry back | a free entry | nothing to be done |
+//! | *moving a dead letter* | see `burial` | |
+//!
+//! The kernel drops an address space before it closes files, so once the lock is gone no thread of the dead one can still write.
+//!
+//! # Neither dead nor alive
+//!
+//! - *Stopped and continued:* it keeps its lock, and so everything it holds, for however long. One stopped between its claim and its
+//!   publishing holds up the messages behind it; one that holds a lease holds up nobody.
+//! - *Forked:* parent and child share the open file, and the lock with it, until the last of them ends or executes another program
+//!   (the file is closed on `exec`). So a child without `exec` keeps its dead parent from being found out: nothing is lost, but what
+//!   the parent held stays held. In the child the handles are of no use: its claims would bear the parent's name, and dropping them
+//!   does nothing ([`Channel`](crate::Channel) remembers which process opened it).
+//! - *In another pid namespace,* or in a container that shares the file system: nothing depends on process ids. The one in the table is
+//!   for people.
+//! - *Under another boot:* files in memory are gone. On a disk, all entries are found taken and not locked, and recovered.
+//! - *Laps* do not wrap: see [`crate::position`]. The number of deliveries does, from 63 to 32, and every word of a slot still differs
+//!   from all it had before at that lap but for the last 32 deliveries.
 
 use std::cell::Cell;
 use std::fs::File;
