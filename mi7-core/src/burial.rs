@@ -17,7 +17,8 @@
 //! for [`PAUSE`], and then has everybody look again. Nobody is held up meanwhile; the message takes one slot's room, as a held
 //! lease would.
 
-use crate::channel::{Channel, Info, Memory, Spec};
+use crate::channel::{Channel, Info, Spec};
+use crate::ends::Memory;
 use crate::error::{Error, Result};
 use crate::os::{self, Location, Unnamed};
 use crate::region::Region;
@@ -101,7 +102,7 @@ pub(crate) fn prepare(location: &Location, spec: &Spec<'_>) -> Result<Option<Let
         Err(error) => return Err(error),
         Ok(info) => return accept(&location, spec, &info).map(|()| None),
     }
-    let spec = Spec { max_deliveries: 0, ..*spec };
+    let spec = Spec { max_deliveries: 0, single_sender: false, single_receiver: false, ..*spec };
     let (_, unnamed) = Region::create(&location, spec.preamble(), spec.schema, spec.mode)?;
     Ok(Some(Letters { location, unnamed }))
 }
@@ -152,6 +153,8 @@ impl Channel {
             schema: &info.schema,
             mode,
             max_deliveries: 0,
+            single_sender: false,
+            single_receiver: false,
         };
         let location = self.location().with_suffix(SUFFIX)?;
         let open = || Channel::open(location.clone(), |info| accept(&location, &spec, info));

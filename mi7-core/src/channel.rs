@@ -2,17 +2,19 @@
 
 use std::fs::File;
 use std::ptr::NonNull;
+use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use crate::burial::{self, Burial};
+use crate::ends::{End, Memory};
 use crate::error::{Error, Result};
-use crate::layout::{Geometry, Preamble};
+use crate::layout::{Entry, Geometry, Preamble};
 use crate::os::{self, Location};
 use crate::position::{Owner, Phase, Word};
 use crate::recovery::{Participant, Table};
 use crate::region::Region;
 use crate::ring::{Blocked, Claim, Lease, Ring};
-use crate::sync::{AtomicU32, AtomicU64, Ordering, spin_loop};
+use crate::sync::{AtomicU32, AtomicU64, Ordering, fence, join_fences, spin_loop};
 use crate::wait::{Bell, TICK};
 
 /// What a channel is made with.
@@ -32,6 +34,10 @@ pub struct Spec<'a> {
     pub schema: &'a str,
     /// Permission bits of the file.
     pub mode: u32,
+    /// One handle at a time sends.
+    pub single_sender: bool,
+    /// One handle at a time receives.
+    pub single_receiver: bool,
     /// How often a message is handed out in vain before it goes to the channel of dead letters, 1 to
     /// [`MAX_DELIVERIES`](crate::MAX_DELIVERIES); 0: without limit.
     pub max_deliveries: u32,
@@ -52,6 +58,8 @@ impl Spec<'_> {
             created: os::unix_nanos(),
             id: os::random(),
             max_deliveries: self.max_deliveries,
+            single_sender: self.single_sender,
+            single_receiver: self.single_receiver,
         }
     }
 }
@@ -75,6 +83,10 @@ pub struct Info {
     pub bytes: u64,
     /// How often a message is handed out in vain before it goes to the channel of dead letters; 0: without limit.
     pub max_deliveries: u32,
+    /// One handle at a time sends.
+    pub single_sender: bool,
+    /// One handle at a time receives.
+    pub single_receiver: bool,
 }
 
 impl Info {
@@ -88,6 +100,8 @@ impl Info {
             id: preamble.id,
             bytes: preamble.geometry.file_len().unwrap_or(0),
             max_deliveries: preamble.max_deliveries,
+            single_sender: preamble.single_sender,
+            single_receiver: preamble.single_receiver,
         }
     }
 
@@ -127,23 +141,6 @@ pub struct Snapshot {
     pub participants: Vec<Participant>,
 }
 
-/// What a handle remembers of its last claim, so as not to look at what it knows.
-#[derive(Default, Debug)]
-pub struct Memory {
-    /// The counter of the last claim that was settled; see [`Ring::claim`]. Stored with Release and loaded with Acquire: whoever
-    /// goes by it also finds the slot as it was left.
-    settled: AtomicU64,
-    /// Calls since the clock was last looked at, and at how many it is.
-    calls: AtomicU32,
-    /// Millisecond at which the clock was last looked at.
-    looked: AtomicU64,
-    /// Position of `head` when it was last looked at, to tell the depth.
-    head: AtomicU64,
-    /// Sends to go until the depth is looked at again, and how many it was last time.
-    depth_in: AtomicU32,
-    depth_every: AtomicU32,
-}
-
 /// A slot that is the holder's to write to. Settle it with [`Channel::publish`] or [`Channel::give_up`]: until then it
 /// stands in the way of everything sent after it.
 #[derive(Debug)]
@@ -173,12 +170,14 @@ pub struct Channel {
     process: u32,
     spins: u32,
     pub(crate) burial: Burial,
+    /// Held while a handle is first used.
+    pub(crate) adopting: Mutex<()>,
 }
 
 /// How often a waiter looks before it parks. A look takes 10 to 20 ns, being woken 30 µs.
 const SPINS: u32 = 1000;
-/// Every so many receives on a busy channel, the clock is looked at, for whether it is time to look for the dead.
-const CLOCK_EVERY: u32 = 16;
+/// Every so many calls in quick succession, the clock is looked at, for whether it is time to look for the dead.
+const CLOCK_EVERY: u32 = 64;
 /// Every so many sends at the most, the depth is looked at.
 const DEPTH_EVERY: u32 = 64;
 
@@ -230,13 +229,15 @@ impl Channel {
             Err(source) => return Err(Error::Os { call: "fcntl(F_OFD_SETLK)", path: location.path(), source }),
         };
         let info = Info::new(&region.preamble, schema);
-        let cores = std::thread::available_parallelism().map_or(1, usize::from);
-        let (process, spins) = (std::process::id(), if cores > 1 { SPINS } else { 0 });
+        let (process, spins) = (std::process::id(), if os::processors() > 1 { SPINS } else { 0 });
         let burial = Burial::new(info.max_deliveries);
-        let channel = Channel { region, file, location, info, me, process, spins, burial };
+        let adopting = Mutex::new(());
+        let channel = Channel { region, file, location, info, me, process, spins, burial, adopting };
+        channel.join_fences();
         channel.burial.begin(channel.ring());
         channel.look_around();
         // For what was recovered on the way in.
+        channel.step_across();
         channel.receivers().ring_if_parked();
         channel.senders().ring_if_parked();
         Ok(channel)
@@ -246,7 +247,20 @@ impl Channel {
         &self.region.ring
     }
 
-    fn table(&self) -> Table<'_> {
+    pub(crate) fn me(&self) -> Owner {
+        self.me
+    }
+
+    /// The entry of this process.
+    pub(crate) fn entry(&self) -> Option<&Entry> {
+        self.me.entry().map(|entry| &self.region.entries()[usize::from(entry)])
+    }
+
+    pub(crate) fn is_dead(&self, owner: Owner) -> bool {
+        self.table().is_dead(self.me, owner)
+    }
+
+    pub(crate) fn table(&self) -> Table<'_> {
         Table { region: &self.region, file: &self.file }
     }
 
@@ -256,6 +270,24 @@ impl Channel {
 
     pub(crate) fn senders(&self) -> Bell<'_> {
         Bell(&self.ring().shared().senders.0)
+    }
+
+    /// Makes sure that heavy fences reach every process of the channel, or that nobody relies on them.
+    fn join_fences(&self) {
+        if !join_fences() {
+            self.ring().shared().hints.0.fenced.store(1, Ordering::Relaxed);
+            fence(Ordering::SeqCst);
+            // Until everybody has seen it, and what they stored before has left their store buffers: far longer than that takes.
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    /// The real fence that goes with a light one in a channel where somebody cannot do with that.
+    #[inline]
+    fn fence_if_needed(&self) {
+        if self.ring().shared().hints.0.fenced.load(Ordering::Relaxed) != 0 {
+            fence(Ordering::SeqCst);
+        }
     }
 
     /// What stands in the preamble.
@@ -279,8 +311,19 @@ impl Channel {
     pub fn try_claim(&self, memory: &Memory) -> Result<Grant> {
         match self.claim(memory) {
             Ok(claim) => Ok(Grant(claim)),
-            Err(blocked) => self.claim_slowly(memory, blocked, Some(None)),
+            Err(Blocked::Full) => self.try_claim_again(memory),
+            Err(blocked) => Err(self.error(blocked)),
         }
+    }
+
+    /// Who only ever polls looks for the dead too.
+    #[cold]
+    fn try_claim_again(&self, memory: &Memory) -> Result<Grant> {
+        self.note_full();
+        if !self.count_call(memory) {
+            return Err(Error::Full);
+        }
+        self.claim(memory).map(Grant).map_err(|blocked| self.error(blocked))
     }
 
     /// Claims a slot, waiting for room until `deadline` (for ever, if there is none).
@@ -292,28 +335,34 @@ impl Channel {
     pub fn claim_until(&self, memory: &Memory, deadline: Option<Instant>) -> Result<Grant> {
         match self.claim(memory) {
             Ok(claim) => Ok(Grant(claim)),
-            Err(blocked) => self.claim_slowly(memory, blocked, deadline.map(Some)),
+            Err(blocked) => self.claim_slowly(memory, blocked, deadline),
         }
     }
 
     #[inline]
     fn claim(&self, memory: &Memory) -> Result<Claim, Blocked> {
         let settled = memory.settled.load(Ordering::Acquire);
-        self.ring().claim(self.me, settled, &|owner| self.table().is_dead(self.me, owner))
+        let bias = memory.bias();
+        if bias != 0
+            && let Some(claim) = self.ring().claim_biased(self.me, settled, bias)
+        {
+            return Ok(claim);
+        }
+        self.enter_end(End::Sending, memory)?;
+        let claim = self.ring().claim(self.me, settled, &|owner| self.is_dead(owner))?;
+        self.seek_bias(End::Sending, memory);
+        Ok(claim)
     }
 
-    /// `deadline`: `None` for never, `Some(None)` for now.
     #[cold]
-    fn claim_slowly(&self, memory: &Memory, blocked: Blocked, deadline: Option<Option<Instant>>) -> Result<Grant> {
+    fn claim_slowly(&self, memory: &Memory, blocked: Blocked, deadline: Option<Instant>) -> Result<Grant> {
         if blocked != Blocked::Full {
             return Err(self.error(blocked));
         }
-        let (ring, head) = (self.ring(), self.ring().head().position());
-        self.note_peak(ring.positions.count(ring.tail().position()).saturating_sub(ring.positions.count(head)));
+        self.note_full();
         let claim = self.wait(
             self.senders(),
             deadline,
-            Error::Full,
             || self.ring().watch_tail(),
             || match self.claim(memory) {
                 Ok(claim) => Ok(Some(claim)),
@@ -341,6 +390,7 @@ impl Channel {
     pub fn publish(&self, memory: &Memory, grant: Grant) {
         self.ring().publish(&grant.0);
         memory.settled.store(grant.0.counter, Ordering::Release);
+        self.fence_if_needed();
         self.receivers().ring_if_parked();
         fault!("receivers rung");
         self.sample_depth(memory, &grant.0);
@@ -357,6 +407,8 @@ impl Channel {
     pub fn give_up(&self, memory: &Memory, grant: Grant) {
         self.ring().give_up(&grant.0);
         memory.settled.store(grant.0.counter, Ordering::Release);
+        self.step_across();
+        self.fence_if_needed();
         self.receivers().ring_if_parked();
         self.senders().ring_if_parked();
     }
@@ -388,6 +440,15 @@ impl Channel {
         memory.depth_in.store(every, Ordering::Relaxed);
     }
 
+    /// Keeps the peak of a channel found full (of messages, and of what others are writing).
+    fn note_full(&self) {
+        let (ring, stats) = (self.ring(), &self.ring().shared().stats.0);
+        if stats.peak.load(Ordering::Relaxed) < u64::from(self.info.geometry.capacity) {
+            let [tail, head] = [ring.tail(), ring.head()].map(|counter| ring.positions.count(counter.position()));
+            self.note_peak(tail.saturating_sub(head));
+        }
+    }
+
     fn note_peak(&self, depth: u64) {
         let depth = depth.min(u64::from(self.info.geometry.capacity));
         let peak = &self.ring().shared().stats.0.peak;
@@ -407,7 +468,22 @@ impl Channel {
     pub fn try_lease(&self, memory: &Memory) -> Result<Held> {
         match self.lease(memory) {
             Ok(lease) => Ok(Held(lease)),
-            Err(blocked) => self.lease_slowly(memory, blocked, Some(None)),
+            Err(Blocked::Empty) => self.try_lease_again(memory),
+            Err(blocked) => Err(self.error(blocked)),
+        }
+    }
+
+    /// Who only ever polls looks for the dead, and whether the channel has ended, too.
+    #[inline]
+    fn try_lease_again(&self, memory: &Memory) -> Result<Held> {
+        let looked = self.count_call(memory);
+        if !looked && self.ring().shared().hints.0.closed.load(Ordering::Relaxed) == 0 {
+            return Err(Error::Empty);
+        }
+        match self.lease(memory) {
+            Ok(lease) => Ok(Held(lease)),
+            Err(Blocked::Empty) if self.is_ended() => Err(Error::Closed),
+            Err(blocked) => Err(self.error(blocked)),
         }
     }
 
@@ -420,48 +496,69 @@ impl Channel {
     pub fn lease_until(&self, memory: &Memory, deadline: Option<Instant>) -> Result<Held> {
         match self.lease(memory) {
             Ok(lease) => Ok(Held(lease)),
-            Err(blocked) => self.lease_slowly(memory, blocked, deadline.map(Some)),
+            Err(blocked) => self.lease_slowly(memory, blocked, deadline),
         }
     }
 
     #[inline]
     fn lease(&self, memory: &Memory) -> Result<Lease, Blocked> {
         let settled = memory.settled.load(Ordering::Acquire);
-        let dead = |owner| self.table().is_dead(self.me, owner);
+        let bias = memory.bias();
+        let lease = if bias != 0
+            && let Some(lease) = self.ring().lease_biased(self.me, settled, bias)
+        {
+            lease
+        } else {
+            self.lease_unbiased(memory, settled)?
+        };
+        // On a channel that is never empty nobody waits, and so nobody looks for the dead but here.
+        self.count_call(memory);
+        Ok(lease)
+    }
+
+    #[inline]
+    fn lease_unbiased(&self, memory: &Memory, settled: u64) -> Result<Lease, Blocked> {
+        self.enter_end(End::Receiving, memory)?;
+        let dead = |owner| self.is_dead(owner);
         let mut lease = self.ring().lease_below(self.burial.limit(), self.me, settled, &dead)?;
         while self.burial.is_too_often(&lease) {
             self.bury(lease);
             lease = self.ring().lease_below(self.burial.limit(), self.me, settled, &dead)?;
         }
-        // On a channel that is never empty nobody waits, and so nobody looks for the dead but here.
-        let calls = memory.calls.load(Ordering::Relaxed);
-        if calls > 0 {
-            memory.calls.store(calls - 1, Ordering::Relaxed);
-        } else {
-            self.look_at_clock(memory);
-        }
+        self.seek_bias(End::Receiving, memory);
         Ok(lease)
     }
 
+    /// Looks at the clock now and then, and looks for the dead if it is time. True if it did.
+    #[inline]
+    fn count_call(&self, memory: &Memory) -> bool {
+        let calls = memory.calls.load(Ordering::Relaxed);
+        if calls > 0 {
+            memory.calls.store(calls - 1, Ordering::Relaxed);
+            return false;
+        }
+        self.look_at_clock(memory)
+    }
+
     #[cold]
-    fn look_at_clock(&self, memory: &Memory) {
+    fn look_at_clock(&self, memory: &Memory) -> bool {
         let now = os::coarse_millis();
         let slow = memory.looked.swap(now, Ordering::Relaxed) != now;
         memory.calls.store(if slow { 0 } else { CLOCK_EVERY }, Ordering::Relaxed);
         if slow {
             self.look_around();
         }
+        slow
     }
 
     #[cold]
-    fn lease_slowly(&self, memory: &Memory, blocked: Blocked, deadline: Option<Option<Instant>>) -> Result<Held> {
+    fn lease_slowly(&self, memory: &Memory, blocked: Blocked, deadline: Option<Instant>) -> Result<Held> {
         if blocked != Blocked::Empty {
             return Err(self.error(blocked));
         }
         let lease = self.wait(
             self.receivers(),
             deadline,
-            Error::Empty,
             || self.ring().watch_head(),
             || match self.lease(memory) {
                 Ok(lease) => Ok(Some(lease)),
@@ -481,7 +578,7 @@ impl Channel {
         if self.ring().shared().hints.0.closed.load(Ordering::Relaxed) == 0 || !self.ring().is_drained() {
             return false;
         }
-        self.table().reap(self.me);
+        self.reap();
         !self.ring().may_redeliver()
     }
 
@@ -492,8 +589,7 @@ impl Channel {
     pub fn wait_for_message(&self, deadline: Instant, stop: impl Fn() -> bool) -> bool {
         self.wait(
             self.receivers(),
-            Some(Some(deadline)),
-            Error::Empty,
+            Some(deadline),
             || self.ring().watch_head(),
             || Ok((self.ring().has_work() || self.is_ended() || stop()).then_some(())),
             || false,
@@ -528,6 +624,7 @@ impl Channel {
         {
             memory.settled.store(held.0.counter, Ordering::Release);
         }
+        self.fence_if_needed();
         self.senders().ring_if_parked();
         fault!("senders rung");
     }
@@ -548,17 +645,11 @@ impl Channel {
     fn wait<'a, T>(
         &'a self,
         bell: Bell<'a>,
-        deadline: Option<Option<Instant>>,
-        nothing: Error,
+        deadline: Option<Instant>,
         watch: impl Fn() -> Option<(&'a AtomicU64, u64)>,
         attempt: impl Fn() -> Result<Option<T>>,
         left_behind: impl Fn() -> bool,
     ) -> Result<T> {
-        if let Some(None) = deadline {
-            // Not to wait at all; but who only ever polls looks for the dead too.
-            self.look_around();
-            return attempt()?.ok_or(nothing);
-        }
         if let Some((word, before)) = watch() {
             for _ in 0..self.spins {
                 if word.load(Ordering::Relaxed) != before {
@@ -584,7 +675,7 @@ impl Channel {
                 }
                 return Ok(found);
             }
-            let limit = match deadline.flatten() {
+            let limit = match deadline {
                 None => TICK,
                 Some(deadline) => match deadline.checked_duration_since(Instant::now()) {
                     None | Some(Duration::ZERO) => return Err(Error::Timeout),
@@ -599,6 +690,15 @@ impl Channel {
         }
     }
 
+    /// Recovers what the dead had. True if there were any.
+    fn reap(&self) -> bool {
+        let found = self.table().reap(self.me);
+        if found {
+            self.step_across();
+        }
+        found
+    }
+
     /// Looks for the dead if it is time, and wakes those for whom they left something: messages to hand out again, room.
     fn look_around(&self) {
         self.burial.try_again(self.ring());
@@ -606,7 +706,7 @@ impl Channel {
             return;
         }
         self.mend_hints();
-        if self.table().reap(self.me) {
+        if self.reap() {
             self.receivers().ring_if_parked();
             self.senders().ring_if_parked();
         }
@@ -623,7 +723,7 @@ impl Channel {
 
     /// Ends the channel: nothing more can be sent, what was sent can still be received.
     pub fn close(&self) {
-        self.ring().close();
+        self.close_tail();
         // Also where somebody else closed it, and may have died before this.
         self.ring().shared().hints.0.closed.store(1, Ordering::Relaxed);
         self.receivers().ring_all();
@@ -657,7 +757,7 @@ impl Channel {
     /// Counts and collects. Takes time in proportion to the capacity.
     pub fn snapshot(&self) -> Snapshot {
         let table = self.table();
-        table.reap(self.me);
+        self.reap();
         let (ring, stats) = (self.ring(), &self.ring().shared().stats.0);
         let census = ring.census();
         self.note_peak(census.waiting);
@@ -687,6 +787,11 @@ impl Channel {
             Blocked::Empty => Error::Empty,
             Blocked::Closed => Error::Closed,
             Blocked::Exhausted => Error::Exhausted,
+            Blocked::Taken(holder) => {
+                let entry = holder.entry().and_then(|entry| self.region.entries().get(usize::from(entry)));
+                let pid = entry.map_or(0, |entry| entry.pid.load(Ordering::Relaxed));
+                Error::EndTaken { path: self.location.path(), pid }
+            }
             Blocked::Corrupt(what) => {
                 let ring = self.ring();
                 Error::Corrupt {
@@ -728,6 +833,8 @@ mod tests {
         schema: "",
         mode: 0o600,
         max_deliveries: 0,
+        single_sender: false,
+        single_receiver: false,
     };
 
     fn location(directory: &tempfile::TempDir) -> Location {

@@ -119,6 +119,14 @@ pub enum Error {
     /// The time given is up.
     #[error("the time given for waiting is up")]
     Timeout,
+    /// This end of the channel is exclusive, and somebody else has it.
+    #[error("this end of {} is exclusive, and process {pid} has it; wait until it is dropped or dies, or make the channel without single_sender and single_receiver", path.display())]
+    EndTaken {
+        /// The channel's file.
+        path: PathBuf,
+        /// The process that has it, which may be this one.
+        pid: u32,
+    },
     /// The channel was closed: nothing more can be sent, and a receiver has seen the last message.
     #[error("the channel is closed")]
     Closed,

@@ -33,7 +33,9 @@
 //! | 64 | 8 | when it was made, nanoseconds since the Unix epoch |
 //! | 72 | 16 | a number drawn at random for this channel |
 //! | 88 | 4 | how often a message is handed out at the most; 0: without limit |
-//! | 92 | 156 | zeros, kept for later |
+//! | 92 | 1 | 1: one sender at a time |
+//! | 93 | 1 | 1: one receiver at a time |
+//! | 94 | 154 | zeros, kept for later |
 //! | 248 | 8 | FNV-1a hash of the bytes before it |
 //!
 //! No `usize` is stored anywhere. Numbers are the machine's own (both ends run on it); the version tells layouts apart.
@@ -72,10 +74,10 @@ pub(crate) struct Line<T>(pub(crate) T);
 /// The words every participant reads and writes.
 #[repr(C)]
 pub(crate) struct Shared {
-    /// [`Counter`](crate::position::Counter): written by senders, by compare-exchange; only grows.
-    pub(crate) tail: Line<AtomicU64>,
-    /// [`Counter`](crate::position::Counter): written by receivers, by compare-exchange; only grows.
-    pub(crate) head: Line<AtomicU64>,
+    /// Written by senders.
+    pub(crate) tail: Line<Claims>,
+    /// Written by receivers.
+    pub(crate) head: Line<Claims>,
     /// [`Bell`](crate::wait::Bell) of the receivers that wait for a message.
     pub(crate) receivers: Line<AtomicU32>,
     /// [`Bell`](crate::wait::Bell) of the senders that wait for room.
@@ -84,7 +86,16 @@ pub(crate) struct Shared {
     pub(crate) stats: Line<Stats>,
 }
 
-/// Words that are read at every receive and hardly ever written.
+/// What one side claims positions with.
+#[repr(C)]
+pub(crate) struct Claims {
+    /// [`Counter`](crate::position::Counter): only grows. Written by compare-exchange; or, by the holder of the bias, stored.
+    pub(crate) counter: AtomicU64,
+    /// The bias whose holder is about to store the counter, else 0: see [`crate::bias`].
+    pub(crate) busy: AtomicU64,
+}
+
+/// Words that are read at every call and hardly ever written.
 #[repr(C)]
 pub(crate) struct Hints {
     /// `count << 1 | hinted`: hinted, there may be a message that waits to be handed out again. Counted up and set after such a
@@ -92,6 +103,14 @@ pub(crate) struct Hints {
     pub(crate) redeliver: AtomicU32,
     /// Not 0: `tail` says closed. May lag behind it, never run ahead.
     pub(crate) closed: AtomicU32,
+    /// Who may store `tail`: see [`crate::bias`].
+    pub(crate) tail_bias: AtomicU64,
+    /// Who may store `head`: see [`crate::bias`].
+    pub(crate) head_bias: AtomicU64,
+    /// How many biases were asked for: no two are alike.
+    pub(crate) tickets: AtomicU64,
+    /// Not 0: somebody cannot have others' processors pass a fence, so all have to pass their own. Stays so.
+    pub(crate) fenced: AtomicU32,
 }
 
 /// Words nothing depends on but what is shown to people, and how often the dead are looked for.
@@ -113,11 +132,18 @@ impl Shared {
     pub(crate) fn starting_at(start: u64) -> Box<Self> {
         let (long, word) = (|| AtomicU64::new(0), || AtomicU32::new(0));
         Box::new(Shared {
-            tail: Line(AtomicU64::new(start)),
-            head: Line(AtomicU64::new(start)),
+            tail: Line(Claims { counter: AtomicU64::new(start), busy: long() }),
+            head: Line(Claims { counter: AtomicU64::new(start), busy: long() }),
             receivers: Line(word()),
             senders: Line(word()),
-            hints: Line(Hints { redeliver: word(), closed: word() }),
+            hints: Line(Hints {
+                redeliver: word(),
+                closed: word(),
+                tail_bias: long(),
+                head_bias: long(),
+                tickets: long(),
+                fenced: word(),
+            }),
             stats: Line(Stats { passed: long(), peak: long(), dead_letters: long(), reaped: long() }),
         })
     }
@@ -135,6 +161,10 @@ pub(crate) struct Entry {
     pub(crate) senders: AtomicU32,
     /// How many receiver handles the holder has.
     pub(crate) receivers: AtomicU32,
+    /// How many of its sender handles have sent (or tried to); a handle used by several threads counts for each at the least.
+    pub(crate) sending: AtomicU32,
+    /// How many of its receiver handles have received (or tried to), counted alike.
+    pub(crate) receiving: AtomicU32,
     pub(crate) _reserved: AtomicU32,
     /// When it attached, nanoseconds since the Unix epoch.
     pub(crate) since: AtomicU64,
@@ -149,7 +179,7 @@ const _: () = {
     assert!(offset_of!(Shared, receivers) == 256 && offset_of!(Shared, senders) == 384);
     assert!(offset_of!(Shared, hints) == 512 && offset_of!(Shared, stats) == 640);
     assert!(size_of::<Entry>() as u64 == ENTRY_BYTES && ENTRIES_AT.is_multiple_of(ENTRY_BYTES));
-    assert!(offset_of!(Entry, state) == 0 && offset_of!(Entry, pid) == 8 && offset_of!(Entry, since) == 24);
+    assert!(offset_of!(Entry, state) == 0 && offset_of!(Entry, pid) == 8 && offset_of!(Entry, since) == 32);
     assert!(MARKS_AT == 33_536 && MARKS_AT.is_multiple_of(8));
 };
 
@@ -223,6 +253,8 @@ pub(crate) struct Preamble {
     pub(crate) id: [u8; 16],
     /// 0: without limit.
     pub(crate) max_deliveries: u32,
+    pub(crate) single_sender: bool,
+    pub(crate) single_receiver: bool,
 }
 
 /// What is wrong with a preamble: the part, what was found, what was expected.
@@ -246,6 +278,7 @@ impl Preamble {
         put(64, &self.created.to_le_bytes());
         put(72, &self.id);
         put(88, &self.max_deliveries.to_le_bytes());
+        put(92, &[self.single_sender.into(), self.single_receiver.into()]);
         let sum = fnv1a(&bytes[..248]).to_le_bytes();
         bytes[248..].copy_from_slice(&sum);
         bytes
@@ -293,6 +326,8 @@ impl Preamble {
             created: long(64),
             id: sixteen(72),
             max_deliveries: word(88),
+            single_sender: bytes[92] != 0,
+            single_receiver: bytes[93] != 0,
         })
     }
 }
@@ -308,7 +343,16 @@ mod tests {
 
     fn sample() -> Preamble {
         let geometry = Geometry { capacity: 5, payload: 24, align: 8, schema: 100 };
-        Preamble { geometry, encoding: 1, fingerprint: [7; 16], created: 9, id: [3; 16], max_deliveries: 5 }
+        Preamble {
+            geometry,
+            encoding: 1,
+            fingerprint: [7; 16],
+            created: 9,
+            id: [3; 16],
+            max_deliveries: 5,
+            single_sender: false,
+            single_receiver: true,
+        }
     }
 
     #[test]

@@ -13,7 +13,7 @@
 //! | nothing below | `sync` (std's atomics, or loom's), [`Error`], `position` (positions and the words) |
 //! | the kernel | `os` (files, locks, clocks) |
 //! | every byte of the file | `layout` → `region` (the mapping; the only casts) |
-//! | the protocol | `wait` → `ring` → `recovery` |
+//! | the protocol | `wait`, `bias` → `ring` → `recovery` |
 //! | all together | [`Channel`], with `burial` (messages that kill their receivers) |
 
 // Under loom there is no kernel: what needs one is left out, and so much is unused.
@@ -22,6 +22,7 @@
 #[macro_use]
 mod fault;
 
+mod bias;
 mod error;
 mod layout;
 mod position;
@@ -34,6 +35,8 @@ mod burial;
 #[cfg(not(loom))]
 mod channel;
 #[cfg(not(loom))]
+mod ends;
+#[cfg(not(loom))]
 mod os;
 #[cfg(not(loom))]
 mod recovery;
@@ -41,7 +44,9 @@ mod recovery;
 mod region;
 
 #[cfg(not(loom))]
-pub use channel::{Channel, Grant, Held, Info, Memory, Snapshot, Spec};
+pub use channel::{Channel, Grant, Held, Info, Snapshot, Spec};
+#[cfg(not(loom))]
+pub use ends::Memory;
 pub use error::{Error, Result};
 pub use layout::{Geometry, MAX_ALIGN, MAX_DELIVERIES, MAX_SCHEMA, PARTICIPANTS};
 #[cfg(not(loom))]

@@ -307,6 +307,13 @@ pub fn random<const N: usize>() -> [u8; N] {
     bytes
 }
 
+/// How many processors the machine has; not how many this process may use: who waits spins for another process, which may well
+/// be pinned elsewhere.
+pub(crate) fn processors() -> usize {
+    // SAFETY: it takes no pointers.
+    usize::try_from(unsafe { libc::sysconf(libc::_SC_NPROCESSORS_ONLN) }).unwrap_or(1)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -116,6 +116,8 @@ impl Table<'_> {
                     entry.pid.store(std::process::id(), Ordering::Relaxed);
                     entry.senders.store(0, Ordering::Relaxed);
                     entry.receivers.store(0, Ordering::Relaxed);
+                    entry.sending.store(0, Ordering::Relaxed);
+                    entry.receiving.store(0, Ordering::Relaxed);
                     entry.since.store(os::unix_nanos(), Ordering::Relaxed);
                     // Release, partner: the Acquire loads of the state. Nobody else writes a free entry whose byte is locked.
                     entry.state.store((state | TAKEN).wrapping_add(2), Ordering::Release);
@@ -137,6 +139,7 @@ impl Table<'_> {
             if self.region.ring.recover(me, &|_| true).is_err() {
                 return;
             }
+            self.recover_biases(me, &|_| true);
             // Release, partner: the Acquire load in `enter`.
             self.entry(index).state.fetch_and(!TAKEN, Ordering::Release);
             fault!("entry given back, still locked");
@@ -193,6 +196,7 @@ impl Table<'_> {
             Err(Blocked::Corrupt(_)) => return false,
             Err(_) => {}
         }
+        self.recover_biases(owner, &dead);
         // Who tries the entry's lock for a moment looks like a live holder: slots may have been left out. It sees to them.
         if spared.get() {
             return false;
@@ -204,6 +208,21 @@ impl Table<'_> {
             .state
             .compare_exchange(state, (state & !TAKEN).wrapping_add(2), Ordering::AcqRel, Ordering::Relaxed)
             .is_ok()
+    }
+
+    fn recover_biases(&self, owner: Owner, dead: &dyn Fn(Owner) -> bool) {
+        for bias in [self.region.ring.tail_bias(), self.region.ring.head_bias()] {
+            bias.recover(owner, dead);
+            fault!("recovery: bias taken away");
+        }
+    }
+
+    /// The sum of a count over all entries that are taken, whether or not their holders live.
+    pub(crate) fn counted(&self, count: impl Fn(&Entry) -> u32) -> u64 {
+        let entries = self.region.entries().iter();
+        // Acquire, partner: the release in `enter`.
+        let taken = entries.filter(|entry| entry.state.load(Ordering::Acquire) & TAKEN != 0);
+        taken.map(|entry| u64::from(count(entry))).sum()
     }
 
     /// Recovers an entry as one who has just found it dead.

@@ -51,6 +51,7 @@
 
 use std::ptr::NonNull;
 
+use crate::bias::Bias;
 use crate::layout::Shared;
 use crate::position::{Counter, Owner, Phase, Position, Positions, Word};
 use crate::sync::{AtomicU64, Ordering};
@@ -82,6 +83,8 @@ pub(crate) enum Blocked {
     Empty,
     Closed,
     Exhausted,
+    /// This end is exclusive, and it is another's.
+    Taken(Owner),
     /// The words contradict each other: somebody else wrote them.
     Corrupt(&'static str),
 }
@@ -192,25 +195,25 @@ impl Ring {
     #[inline]
     pub(crate) fn tail(&self) -> Counter {
         // Partner: the AcqRel exchanges of tail; see "Why a stale word does no harm".
-        Counter(self.shared().tail.0.load(Ordering::Acquire))
+        Counter(self.shared().tail.0.counter.load(Ordering::Acquire))
     }
 
     #[inline]
     pub(crate) fn head(&self) -> Counter {
         // Partner: the AcqRel exchanges of head.
-        Counter(self.shared().head.0.load(Ordering::Acquire))
+        Counter(self.shared().head.0.counter.load(Ordering::Acquire))
     }
 
     #[inline]
     fn move_tail(&self, from: Counter, to: Counter) -> bool {
         // Partner: the Acquire load in `tail`.
-        self.shared().tail.0.compare_exchange(from.0, to.0, Ordering::AcqRel, Ordering::Relaxed).is_ok()
+        self.shared().tail.0.counter.compare_exchange(from.0, to.0, Ordering::AcqRel, Ordering::Relaxed).is_ok()
     }
 
     #[inline]
     fn move_head(&self, from: Counter, to: Counter) -> bool {
         // Partner: the Acquire load in `head`.
-        self.shared().head.0.compare_exchange(from.0, to.0, Ordering::AcqRel, Ordering::Relaxed).is_ok()
+        self.shared().head.0.counter.compare_exchange(from.0, to.0, Ordering::AcqRel, Ordering::Relaxed).is_ok()
     }
 
     /// Says that the position of this slot and lap holds no message and never will.
@@ -281,6 +284,39 @@ impl Ring {
                 Place::Changed => {}
             }
         }
+    }
+
+    /// Claims the next position for `me`, who holds this bias of `tail`. `None` where that takes more than a glance: see
+    /// [`claim`](Self::claim) then.
+    #[inline]
+    pub(crate) fn claim_biased(&self, me: Owner, settled: u64, bias: u64) -> Option<Claim> {
+        let _moving = self.tail_bias().move_as(bias)?;
+        let tail = self.tail();
+        let position = tail.position();
+        if tail.0 != settled || tail.is_closed() || self.positions.is_exhausted(position) {
+            return None;
+        }
+        let slot = self.slot(self.positions.index(position))?;
+        if slot.load() != Word::free(self.positions.lap(position)) {
+            return None;
+        }
+        let to = Counter::new(self.positions.next(position), me);
+        // Partner: the Acquire load in `tail`.
+        self.shared().tail.0.counter.store(to.0, Ordering::Release);
+        fault!("tail stored");
+        Some(Claim { position, index: slot.index, counter: to.0 })
+    }
+
+    /// Who may store `tail`.
+    #[inline]
+    pub(crate) fn tail_bias(&self) -> Bias<'_> {
+        Bias { claims: &self.shared().tail.0, word: &self.shared().hints.0.tail_bias, hints: &self.shared().hints.0 }
+    }
+
+    /// Who may store `head`.
+    #[inline]
+    pub(crate) fn head_bias(&self) -> Bias<'_> {
+        Bias { claims: &self.shared().head.0, word: &self.shared().hints.0.head_bias, hints: &self.shared().hints.0 }
     }
 
     /// What stands in a sender's way at `position`; mends what a dead process left there.
@@ -391,12 +427,11 @@ impl Ring {
         fault!("claim given up, slot not yet free");
         // Release: whoever finds the slot free also finds the mark.
         slot.word.store(Word::free(lap + 1).0, Ordering::Release);
-        self.step_across();
     }
 
     /// Takes `head` across positions that were passed over, so that senders who give up again and again leave no long way
-    /// for the next receiver.
-    fn step_across(&self) {
+    /// for the next receiver. The caller has seen to it that nobody holds the bias of `head`.
+    pub(crate) fn step_across(&self) {
         for _ in 0..self.positions.capacity() {
             let head = self.head();
             let Ok(slot) = self.slot_at(head.position()) else { return };
@@ -491,6 +526,32 @@ impl Ring {
                 _ => return Err(Blocked::Corrupt("slot at head")),
             }
         }
+    }
+
+    /// Leases the message at `head` to `me`, who holds this bias of `head`. `None` where that takes more than a glance: see
+    /// [`lease_below`](Self::lease_below) then.
+    #[inline]
+    pub(crate) fn lease_biased(&self, me: Owner, settled: u64, bias: u64) -> Option<Lease> {
+        if self.shared().hints.0.redeliver.load(Ordering::Relaxed) & HINTED != 0 {
+            return None;
+        }
+        let head = self.head();
+        let position = head.position();
+        let slot = self.slot(self.positions.index(position))?;
+        let lap = self.positions.lap(position);
+        // Before the bias is looked at: who polls in vain does not write.
+        if head.0 != settled || slot.load() != Word::ready(lap) {
+            return None;
+        }
+        let _moving = self.head_bias().move_as(bias)?;
+        if self.head() != head {
+            return None;
+        }
+        let to = Counter::new(self.positions.next(position), me);
+        // Partner: the Acquire load in `head`.
+        self.shared().head.0.counter.store(to.0, Ordering::Release);
+        fault!("head stored");
+        Some(Lease { index: slot.index, lap, deliveries: 0, counter: to.0 })
     }
 
     /// Leases a message that waits to be handed out again, the oldest first.
@@ -653,7 +714,6 @@ impl Ring {
             if word.phase() == Phase::Writing {
                 self.free_unwritten(slot, word);
                 fault!("recovery: slot freed");
-                self.step_across();
             } else {
                 slot.exchange(word, Word::leased(word.lap(), Owner::NOBODY, word.deliveries()));
                 fault!("recovery: lease put back");
@@ -669,6 +729,12 @@ impl Ring {
     pub(crate) fn is_last_passed_over(&self) -> bool {
         let Some(position) = self.positions.previous(self.tail().position()) else { return false };
         self.slot_at(position).is_ok_and(|slot| self.mark(slot).load(Ordering::Acquire) > self.positions.lap(position))
+    }
+
+    /// Whether the position at `head` is marked as passed over.
+    pub(crate) fn is_next_passed_over(&self) -> bool {
+        let head = self.head().position();
+        self.slot_at(head).is_ok_and(|slot| self.mark(slot).load(Ordering::Acquire) > self.positions.lap(head))
     }
 
     /// Counts the slots by what they hold.

@@ -2,13 +2,18 @@
 //!
 //! A [`Bell`] is one futex word, `rings << 1 | parked`. The bit says that somebody may be asleep on the word:
 //!
-//! - A waiter sets it, passes `fence(SeqCst)`, looks whether what it waits for has come, and only then sleeps, as long
+//! - A waiter sets it, passes a heavy fence, looks whether what it waits for has come, and only then sleeps, as long
 //!   as the word is still the one it left.
-//! - A ringer makes that happen, passes `fence(SeqCst)`, and looks at the bit. Where it is clear, that is all: no
+//! - A ringer makes that happen, passes a light fence, and looks at the bit. Where it is clear, that is all: no
 //!   system call. Otherwise it clears the bit, counts a ring (which sends away whoever is about to sleep), and wakes one.
 //!
 //! Of the two fences one comes first. If the waiter's, the ringer sees the bit; if the ringer's, the waiter sees the
 //! message. So no wake-up is lost between two that live.
+//!
+//! *Asymmetric fences.* Messages are many and waits are few, so the waiter pays for both: its heavy fence has every processor
+//! that runs one of the channel's processes pass a full fence (`membarrier`), and the ringer's light one only keeps the compiler from
+//! reordering. A full fence would cost each message a third of its time: it waits until all earlier stores have reached the cache,
+//! so that not even their misses overlap. (See [`crate::sync`] for systems without.)
 //!
 //! *Several sleepers.* The one who wakes cannot know whether others sleep on. It sets the bit again before it looks,
 //! and where it leaves something behind for others, rings once more ([`Bell::pass_on`]). That costs at most one futile
@@ -20,7 +25,7 @@
 
 use std::time::Duration;
 
-use crate::sync::{AtomicU32, Ordering, fence};
+use crate::sync::{AtomicU32, Ordering, fence, fence_heavy, fence_light};
 
 /// The longest anybody sleeps without looking around.
 pub(crate) const TICK: Duration = Duration::from_millis(100);
@@ -41,7 +46,7 @@ impl Bell<'_> {
     pub(crate) fn announce(self) -> Ticket {
         let word = self.0.fetch_or(PARKED, Ordering::Relaxed) | PARKED;
         // Partner: the fence in `ring_if_parked`.
-        fence(Ordering::SeqCst);
+        fence_heavy();
         Ticket(word)
     }
 
@@ -49,7 +54,7 @@ impl Bell<'_> {
     #[inline]
     pub(crate) fn ring_if_parked(self) {
         // Partner: the fence in `announce`.
-        fence(Ordering::SeqCst);
+        fence_light();
         if self.0.load(Ordering::Relaxed) & PARKED != 0 {
             self.ring();
         }
@@ -59,7 +64,7 @@ impl Bell<'_> {
     pub(crate) fn pass_on(self) {
         self.0.fetch_or(PARKED, Ordering::Relaxed);
         // Partner: the fence in `ring_if_parked`; the caller looks after this.
-        fence(Ordering::SeqCst);
+        fence_heavy();
     }
 
     /// Wakes all sleepers.

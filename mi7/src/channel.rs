@@ -41,6 +41,8 @@ impl<T: Payload> SharedChannel<T> {
             capacity: None,
             max_message_size: None,
             max_deliveries: None,
+            single_sender: false,
+            single_receiver: false,
             directory: None,
             mode: 0o600,
             message: PhantomData,
@@ -208,6 +210,8 @@ pub struct Options<T: Payload> {
     capacity: Option<usize>,
     max_message_size: Option<usize>,
     max_deliveries: Option<u32>,
+    single_sender: bool,
+    single_receiver: bool,
     directory: Option<PathBuf>,
     mode: u32,
     message: PhantomData<fn(T) -> T>,
@@ -264,6 +268,38 @@ impl<T: Payload> Options<T> {
         self
     }
 
+    /// One sender at a time: the first that sends has this end to itself, until it is dropped or its process dies. Another that tries
+    /// to send meanwhile gets [`Error::EndTaken`]. A sender that was only made, and has not sent, takes nothing.
+    ///
+    /// It is as fast as this can be made from the first message on, while a channel of many senders comes to it by itself once one of
+    /// them has been alone for a while: what this option adds is the certainty.
+    ///
+    /// ```
+    /// # let directory = tempfile::tempdir()?;
+    /// let options = mi7::SharedChannel::<u64>::options().directory(directory.path());
+    /// let channel = options.single_sender().create("numbers")?;
+    /// let (first, second) = (channel.sender(), channel.sender());
+    /// first.send(&1)?;
+    /// assert!(matches!(second.send(&2), Err(mi7::Error::EndTaken { .. })));
+    /// drop(first);
+    /// second.send(&2)?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// To open a channel with this given is an error if it was made without.
+    #[must_use]
+    pub fn single_sender(mut self) -> Self {
+        self.single_sender = true;
+        self
+    }
+
+    /// One receiver at a time: as [`single_sender`](Self::single_sender), for the other end.
+    #[must_use]
+    pub fn single_receiver(mut self) -> Self {
+        self.single_receiver = true;
+        self
+    }
+
     /// The directory of the channel's file; by default `/dev/shm/mi7-<uid>`, which is made with mode 0700. It has to be on a
     /// file system that has `O_TMPFILE` (tmpfs, ext4, xfs, btrfs); only one in memory is fast.
     #[must_use]
@@ -298,6 +334,8 @@ impl<T: Payload> Options<T> {
             schema: &kind.schema,
             mode: self.file_mode()?,
             max_deliveries: self.deliveries()?,
+            single_sender: self.single_sender,
+            single_receiver: self.single_receiver,
         };
         Channel::create(self.location(name)?, &spec).map(SharedChannel::new)
     }
@@ -448,6 +486,14 @@ impl<T: Payload> Options<T> {
         if self.capacity.is_some_and(|asked| asked != capacity as usize) {
             return mismatch("capacity", capacity.to_string(), self.capacity.unwrap_or(0).to_string());
         }
+        for (option, asked, has) in [
+            ("single_sender", self.single_sender, info.single_sender),
+            ("single_receiver", self.single_receiver, info.single_receiver),
+        ] {
+            if asked && !has {
+                return mismatch(option, "many of them".into(), "one at a time".into());
+            }
+        }
         if self.max_deliveries.is_some() && self.deliveries()? != info.max_deliveries {
             let limit = match info.max_deliveries {
                 0 => "no limit".to_owned(),
@@ -471,6 +517,8 @@ impl<T: Payload> fmt::Debug for Options<T> {
             .field("capacity", &self.capacity)
             .field("max_message_size", &self.max_message_size)
             .field("max_deliveries", &self.max_deliveries)
+            .field("single_sender", &self.single_sender)
+            .field("single_receiver", &self.single_receiver)
             .field("directory", &self.directory)
             .field("mode", &format_args!("{:04o}", self.mode))
             .finish()

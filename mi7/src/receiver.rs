@@ -99,6 +99,7 @@ impl<T: Payload> Clone for Receiver<T> {
 
 impl<T: Payload> Drop for Receiver<T> {
     fn drop(&mut self) {
+        self.core().retire_receiver(&self.memory);
         self.core().count_receiver(false);
     }
 }

@@ -131,6 +131,7 @@ impl<T: Payload> Clone for Sender<T> {
 
 impl<T: Payload> Drop for Sender<T> {
     fn drop(&mut self) {
+        self.core().retire_sender(&self.memory);
         self.core().count_sender(false);
     }
 }

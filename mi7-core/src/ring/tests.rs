@@ -135,6 +135,7 @@ fn a_loan_given_back_is_passed_over() {
         for _ in 0..10 {
             let claim = ring.claim_as(A).unwrap();
             ring.give_up(&claim);
+            ring.step_across();
         }
         assert_eq!(ring.head().position(), ring.tail().position(), "receivers have no way to go");
         let sent = ring.send(A).unwrap();
@@ -389,8 +390,8 @@ fn no_words_whatever_make_a_call_panic_or_hang() {
         let ring = heap(capacity);
         // All bits at random, or small numbers, which are more often nearly right.
         let mut word = |shift: u64| if round % 2 == 0 { random() } else { ((random() % 4) << shift) | (random() % 4) };
-        ring.shared().tail.0.store(word(9), Ordering::Relaxed);
-        ring.shared().head.0.store(word(9), Ordering::Relaxed);
+        ring.shared().tail.0.counter.store(word(9), Ordering::Relaxed);
+        ring.shared().head.0.counter.store(word(9), Ordering::Relaxed);
         ring.shared().hints.0.redeliver.store(word(0) as u32 & 1, Ordering::Relaxed);
         for slot in &ring.slots {
             slot.store(word(16) | (word(8) & 0x300), Ordering::Relaxed);

@@ -15,8 +15,13 @@ fn main() -> Result<()> {
     let options = SharedChannel::<Numbered>::options().directory(directory);
     if part == "create" {
         let (tx, rx) = options.capacity(2).max_deliveries(2).create(OWN)?.split();
-        tx.send(&numbered(VICTIM))?;
-        drop(rx.recv()?);
+        // Alone at both ends, until others come.
+        for number in VICTIM..VICTIM + 8 {
+            tx.send(&numbered(number))?;
+            drop(rx.recv()?);
+        }
+        tx.clone().send(&numbered(VICTIM + 8))?;
+        drop(rx.clone().recv()?);
         return Ok(());
     }
     let channel = options.open(CHANNEL)?;
