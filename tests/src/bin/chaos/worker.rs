@@ -1,20 +1,23 @@
 //! The children: a sender, or a receiver, that goes on until it is killed, told to quit, or the channel is closed.
 
 use std::error::Error as StdError;
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::time::Duration;
 
 use mi7::{Error, Received, Receiver, Sender, SharedChannel};
 use rustix::process::{Pid, Signal, getppid, set_parent_process_death_signal};
 
-use crate::log::{Entry, Log, State, now};
+use crate::log::{Entry, Log, Stage, State, now};
 use crate::parcel::{Dice, Parcel, id};
 use crate::{CHANNEL, Child, Plant, Role};
 
 type Outcome = Result<(), Box<dyn StdError>>;
 
-/// The sequence number at which a planted fault shows.
-const PLANTED_AT: u64 = 40;
+/// Every so many messages, a planted fault shows.
+const PLANTED_EVERY: u64 = 40;
 
 pub fn run(child: &Child, directory: &Path, plant: Option<Plant>) -> Outcome {
     // No child outlives its parent, whatever ends that.
@@ -23,163 +26,268 @@ pub fn run(child: &Child, directory: &Path, plant: Option<Plant>) -> Outcome {
         return Ok(());
     }
     let log = Log::open(&child.log)?;
+    log.set_stage(Stage::Attaching);
     let channel = SharedChannel::<Parcel>::options().directory(directory).open(CHANNEL)?;
     let mut dice = Dice::new(child.seed);
+    let worker = Worker { log: &log, plant, directory };
     match child.role {
-        Role::Sender => send(child, &channel.sender(), &log, &mut dice, plant),
-        Role::Receiver => receive(&channel.receiver(), &log, &mut dice),
-    }
-}
-
-fn send(child: &Child, tx: &Sender<Parcel>, log: &Log, dice: &mut Dice, plant: Option<Plant>) -> Outcome {
-    while !log.has_to_quit() {
-        let burst = 1 + if dice.percent(50) { dice.below(8) } else { dice.below(600) };
-        for _ in 0..burst {
-            let sequence = log.about() + 1;
-            log.set_about(sequence);
-            let parcel = Parcel::new(id(child.incarnation, sequence));
-            let sent = match plant {
-                Some(plant) if sequence == PLANTED_AT => send_wrongly(tx, parcel, plant),
-                Some(Plant::Reorder) if sequence == PLANTED_AT + 1 => tx.send(&Parcel::new(parcel.id - 1)),
-                _ => send_one(tx, &parcel, dice),
-            };
-            match sent {
-                Ok(()) => log.set_acked(sequence),
-                Err(Error::Closed) => {
-                    log.set_refused(sequence);
-                    return Ok(());
-                }
-                Err(error) => return Err(error.into()),
-            }
+        Role::Sender => {
+            let tx = channel.sender();
+            log.set_stage(Stage::Attached);
+            worker.send(child, &tx, &mut dice)?;
         }
-        log.beat();
-        if let Some(pause) = (burst * 1_000_000).checked_div(child.rate) {
-            std::thread::sleep(Duration::from_micros(pause));
+        Role::Receiver => {
+            let rx = channel.receiver();
+            log.set_stage(Stage::Attached);
+            worker.receive(&rx, &mut dice)?;
         }
     }
+    log.set_stage(Stage::Leaving);
+    drop(channel);
     Ok(())
-}
-
-/// Sends one message, in one of the ways there are.
-fn send_one(tx: &Sender<Parcel>, parcel: &Parcel, dice: &mut Dice) -> mi7::Result<()> {
-    match dice.below(100) {
-        0..2 => {
-            let mut loan = tx.loan()?;
-            work(dice);
-            loan.write(parcel)?;
-            loan.send()
-        }
-        2..4 => {
-            drop(tx.loan()?);
-            tx.send(parcel)
-        }
-        4..12 => loop {
-            match tx.try_send(parcel) {
-                Err(Error::Full) => std::thread::yield_now(),
-                other => return other,
-            }
-        },
-        12..20 => loop {
-            match tx.send_timeout(parcel, Duration::from_micros(dice.below(3000))) {
-                Err(Error::Timeout) => {}
-                other => return other,
-            }
-        },
-        _ => tx.send(parcel),
-    }
-}
-
-/// What the accounts must find.
-fn send_wrongly(tx: &Sender<Parcel>, mut parcel: Parcel, plant: Plant) -> mi7::Result<()> {
-    match plant {
-        Plant::Lose => Ok(()),
-        Plant::Invent => {
-            tx.send(&parcel)?;
-            tx.send(&Parcel::new(parcel.id + (1 << 30)))
-        }
-        Plant::Tear => {
-            parcel.pattern[7] ^= 1;
-            tx.send(&parcel)
-        }
-        Plant::Duplicate => {
-            tx.send(&parcel)?;
-            tx.send(&parcel)
-        }
-        // And this one in place of the next: see `send`.
-        Plant::Reorder => tx.send(&Parcel::new(parcel.id + 1)),
-        Plant::Stick => loop {
-            std::thread::park();
-        },
-    }
 }
 
 /// A message that is held, and its index in the log.
 type Holding<'a> = (Received<'a, Parcel>, usize);
 
-fn receive(rx: &Receiver<Parcel>, log: &Log, dice: &mut Dice) -> Outcome {
-    // Some wait for ever, some keep looking, some look at the clock.
-    let manner = dice.below(3);
-    let mut held: Vec<Holding> = Vec::new();
-    while !log.has_to_quit() && !log.is_full() {
-        let start = now();
-        // Who holds something must not wait for ever: that may be what fills the channel.
-        let received = match manner {
-            _ if !held.is_empty() => rx.recv_timeout(Duration::from_micros(dice.below(2000))),
-            0 => rx.recv(),
-            1 => rx.recv_timeout(Duration::from_millis(20)),
-            _ => rx.try_recv().inspect_err(|_| std::thread::sleep(Duration::from_micros(200))),
-        };
-        let message = match received {
-            Ok(message) => message,
-            Err(Error::Closed) => break,
-            Err(Error::Timeout | Error::Empty) => {
-                held.drain(..).for_each(|holding| finish(holding, log));
-                log.beat();
-                continue;
-            }
-            Err(error) => return Err(error.into()),
-        };
-        let entry = Entry {
-            id: message.id.to_native(),
-            start,
-            end: now(),
-            deliveries: message.deliveries(),
-            state: State::Leased,
-            torn: !message.is_whole(),
-        };
-        let holding = (message, log.push(&entry));
-        match dice.below(1000) {
-            0..15 => held.push(holding),
-            15..18 => {
-                log.advance(holding.1, State::Requeued);
-                holding.0.requeue();
-            }
-            18..60 => {
-                work(dice);
-                finish(holding, log);
-            }
-            60..68 => {
-                std::thread::sleep(Duration::from_millis(dice.below(20)));
-                finish(holding, log);
-            }
-            _ => finish(holding, log),
-        }
-        if held.len() > 3 {
-            held.drain(..).for_each(|holding| finish(holding, log));
-        }
-    }
-    held.drain(..).for_each(|holding| finish(holding, log));
-    Ok(())
+struct Worker<'a> {
+    log: &'a Log,
+    plant: Option<Plant>,
+    directory: &'a Path,
 }
 
-/// Says that a message is done, having looked whether it is still the same.
-fn finish((message, index): Holding, log: &Log) {
-    if !message.is_whole() {
-        log.tear(index);
+impl Worker<'_> {
+    fn send(&self, child: &Child, tx: &Sender<Parcel>, dice: &mut Dice) -> Outcome {
+        let log = self.log;
+        while !log.has_to_quit() {
+            let burst = 1 + if dice.percent(50) { dice.below(8) } else { dice.below(600) };
+            for _ in 0..burst {
+                if log.is_full() {
+                    return Ok(());
+                }
+                if self.plant == Some(Plant::Fail) && self.is_planted() {
+                    return Err("planted".into());
+                }
+                match self.send_next(child, tx, dice) {
+                    Ok(()) => {}
+                    Err(Error::Closed) => return Ok(()),
+                    Err(error) => return Err(error.into()),
+                }
+            }
+            log.beat();
+            if let Some(pause) = (burst * 1_000_000).checked_div(child.rate) {
+                std::thread::sleep(Duration::from_micros(pause));
+            }
+        }
+        Ok(())
     }
-    log.advance(index, State::Releasing);
-    drop(message);
-    log.advance(index, State::Done);
+
+    /// Whether a planted fault of a sender shows at the next message.
+    fn is_planted(&self) -> bool {
+        (self.log.about() + 1).is_multiple_of(PLANTED_EVERY)
+    }
+
+    fn send_next(&self, child: &Child, tx: &Sender<Parcel>, dice: &mut Dice) -> mi7::Result<()> {
+        let is_planted = self.is_planted();
+        if self.plant == Some(Plant::Reorder) && is_planted {
+            return self.send_out_of_order(child, tx);
+        }
+        let sequence = self.log.begin();
+        let parcel = Parcel::new(id(child.incarnation, sequence));
+        let sent = match self.plant {
+            Some(plant) if is_planted => self.send_wrongly(tx, parcel, plant, dice),
+            _ => self.send_one(tx, &parcel, dice),
+        };
+        match &sent {
+            Ok(()) => self.log.ack(sequence),
+            Err(Error::Closed) => self.log.set_refused(sequence),
+            Err(_) => {}
+        }
+        sent
+    }
+
+    /// Sends one message, in one of the ways there are.
+    fn send_one(&self, tx: &Sender<Parcel>, parcel: &Parcel, dice: &mut Dice) -> mi7::Result<()> {
+        match dice.below(100) {
+            0..5 => {
+                let mut loan = tx.loan()?;
+                self.log.enter(now());
+                work(dice);
+                loan.write(parcel)?;
+                self.log.leave();
+                loan.send()
+            }
+            5..7 => {
+                drop(tx.loan()?);
+                tx.send(parcel)
+            }
+            7..15 => loop {
+                match tx.try_send(parcel) {
+                    Err(Error::Full) => std::thread::yield_now(),
+                    other => return other,
+                }
+            },
+            15..22 => loop {
+                match tx.send_timeout(parcel, Duration::from_micros(dice.below(3000))) {
+                    Err(Error::Timeout) => {}
+                    other => return other,
+                }
+            },
+            _ => tx.send(parcel),
+        }
+    }
+
+    /// What the accounts must find, and nothing else. Plants that are a receiver's are not seen here.
+    fn send_wrongly(&self, tx: &Sender<Parcel>, mut parcel: Parcel, plant: Plant, dice: &mut Dice) -> mi7::Result<()> {
+        match plant {
+            Plant::Lose => Ok(()),
+            Plant::Invent => {
+                tx.send(&parcel)?;
+                let _ = tx.send(&Parcel::new(parcel.id + (1 << 30)));
+                Ok(())
+            }
+            Plant::Tear => {
+                parcel.pattern[7] ^= 1;
+                tx.send(&parcel)
+            }
+            Plant::Double => {
+                tx.send(&parcel)?;
+                let _ = tx.send(&parcel);
+                Ok(())
+            }
+            Plant::Hang => loop {
+                std::thread::park();
+            },
+            _ => self.send_one(tx, &parcel, dice),
+        }
+    }
+
+    /// Says that a message was sent, and sends it after the next one. Both have their slots before that, so nothing is lost
+    /// where the channel is closed.
+    fn send_out_of_order(&self, child: &Child, tx: &Sender<Parcel>) -> mi7::Result<()> {
+        let (mut one, mut two) = (tx.loan()?, tx.loan()?);
+        let earlier = self.log.begin();
+        self.log.ack(earlier);
+        let later = self.log.begin();
+        one.write(&Parcel::new(id(child.incarnation, later)))?;
+        two.write(&Parcel::new(id(child.incarnation, earlier)))?;
+        one.send()?;
+        two.send()?;
+        self.log.ack(later);
+        Ok(())
+    }
+
+    fn receive(&self, rx: &Receiver<Parcel>, dice: &mut Dice) -> Outcome {
+        let log = self.log;
+        // Some wait for ever, some keep looking, some look at the clock.
+        let manner = dice.below(3);
+        let mut held: Vec<Holding> = Vec::new();
+        while !log.has_to_quit() && !log.is_full() {
+            let start = now();
+            log.enter(start);
+            // Who holds something must not wait for ever: that may be what fills the channel.
+            let received = match manner {
+                _ if !held.is_empty() => rx.recv_timeout(Duration::from_micros(dice.below(2000))),
+                0 => rx.recv(),
+                1 => rx.recv_timeout(Duration::from_millis(20)),
+                _ => rx.try_recv(),
+            };
+            let message = match received {
+                Ok(message) => message,
+                Err(error) => {
+                    log.leave();
+                    match error {
+                        Error::Closed => break,
+                        Error::Timeout => {}
+                        Error::Empty => std::thread::sleep(Duration::from_micros(200)),
+                        error => return Err(error.into()),
+                    }
+                    self.finish_all(&mut held)?;
+                    log.beat();
+                    continue;
+                }
+            };
+            if self.plant == Some(Plant::Unlogged)
+                && message.id.to_native().is_multiple_of(PLANTED_EVERY)
+                && dice.percent(50)
+            {
+                message.requeue();
+                continue;
+            }
+            let end = now();
+            if dice.percent(3) {
+                // It has it, and nobody knows.
+                work(dice);
+            }
+            let entry = Entry {
+                id: message.id.to_native(),
+                start,
+                end,
+                left: 0,
+                deliveries: if self.plant == Some(Plant::Uncounted) { 1 } else { message.deliveries() },
+                state: State::Leased,
+                torn: !message.is_whole(),
+            };
+            let holding = (message, log.push(&entry));
+            match dice.below(1000) {
+                0..15 => held.push(holding),
+                15..18 => self.put_back(holding),
+                18..60 => {
+                    work(dice);
+                    self.finish(holding)?;
+                }
+                60..68 => {
+                    std::thread::sleep(Duration::from_millis(dice.below(20)));
+                    self.finish(holding)?;
+                }
+                _ => self.finish(holding)?,
+            }
+            if held.len() > 3 {
+                self.finish_all(&mut held)?;
+            }
+        }
+        self.finish_all(&mut held)
+    }
+
+    fn put_back(&self, (message, index): Holding) {
+        self.log.advance(index, State::Requeued);
+        if self.plant != Some(Plant::Swallow) {
+            message.requeue();
+        }
+    }
+
+    fn finish_all(&self, held: &mut Vec<Holding>) -> Outcome {
+        held.drain(..).try_for_each(|holding| self.finish(holding))
+    }
+
+    /// Says that a message is done, having looked whether it is still the same.
+    fn finish(&self, (message, index): Holding) -> Outcome {
+        let now_and_then = (index as u64).is_multiple_of(PLANTED_EVERY);
+        if self.plant == Some(Plant::Scribble) && now_and_then {
+            scribble(&self.directory.join(CHANNEL), &message)?;
+        }
+        if !message.is_whole() {
+            self.log.tear(index);
+        }
+        self.log.advance(index, State::Releasing);
+        match self.plant {
+            Some(Plant::Redo) if now_and_then => message.requeue(),
+            _ if index.is_multiple_of(16) => drop(message.into_inner()),
+            _ => drop(message),
+        }
+        self.log.advance(index, State::Done);
+        Ok(())
+    }
+}
+
+/// Changes one bit of a message where it lies, as somebody who writes to a slot that is not his.
+fn scribble(channel: &Path, message: &Received<'_, Parcel>) -> io::Result<()> {
+    let bytes = std::fs::read(channel)?;
+    let words = [message.id.to_native(), message.pattern[0].to_native()].map(u64::to_le_bytes);
+    if let Some(at) = bytes.windows(16).position(|window| window == words.as_flattened()) {
+        File::options().write(true).open(channel)?.write_all_at(&[bytes[at + 16] ^ 1], at as u64 + 16)?;
+    }
+    Ok(())
 }
 
 /// A time of work, up to some hundred microseconds.
