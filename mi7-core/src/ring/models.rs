@@ -10,6 +10,15 @@
 //! go of a lock. Attempts are counted rather than repeated until they succeed, but for the models of waiting; what is left
 //! the main thread receives in the end, and keeps accounts ([`World::settle`]).
 //!
+//! Each model names the most preemptions of an execution that it looks at: two for most, three where there are few threads,
+//! one where loads alone make many executions. (A preemption takes the turn from a thread that could go on; turns that pass at the
+//! end of a thread, at a wait or at a yield are not counted, and what a load may see is never bounded.) So all of them take
+//! less than two minutes on two cores. `LOOM_MAX_PREEMPTIONS=3`, or 4, searches wider, for hours; one model at a time is best:
+//!
+//! ```text
+//! LOOM_MAX_PREEMPTIONS=3 RUSTFLAGS="--cfg loom" cargo test --release -p mi7-core --lib -- --nocapture NAME
+//! ```
+//!
 //! `tests/planted.sh` plants bugs in the ring, and says which model finds each.
 
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
@@ -22,7 +31,9 @@ use loom::thread::{self, JoinHandle};
 
 use super::*;
 
+mod biased;
 mod deaths;
+mod linear;
 mod living;
 mod waiting;
 
@@ -92,6 +103,7 @@ impl World {
                 match panic.downcast::<Death>() {
                     Ok(death) => {
                         hand.log.died = Some(death.0);
+                        hand.world.leave_busy(death.0);
                         hand.world.dead[usize::from(me.0) - 1].store(true, Ordering::Release);
                     }
                     Err(panic) => resume_unwind(panic),
@@ -100,6 +112,18 @@ impl World {
             DOOM.with(|cell| cell.set(None));
             hand.log
         })
+    }
+
+    /// Who dies by a signal runs no destructor, and so stays busy; who unwinds does not.
+    fn leave_busy(&self, died: &'static str) {
+        let (claims, bias) = match died {
+            "tail stored" => (&self.ring.shared().tail.0, self.ring.tail_bias()),
+            "head stored" => (&self.ring.shared().head.0, self.ring.head_bias()),
+            _ => return,
+        };
+        // It may have been revoked meanwhile, and still be waited for; but not cleared, or nobody waits for it.
+        let word = bias.word.load(Ordering::Acquire);
+        claims.busy.store(word & !(1 << 8), Ordering::Release);
     }
 
     /// Mends what the dead left, receives the rest, and looks whether everything came to be what it has to be.
@@ -310,7 +334,7 @@ pub(crate) fn reached(name: &'static str) {
     }
 }
 
-/// Runs a model in every order that has no more preemptions than this.
+/// Runs a model in every order that has no more preemptions than this, or than `LOOM_MAX_PREEMPTIONS` says.
 fn check(preemptions: usize, model: impl Fn() + Send + Sync + 'static) {
     let executions = Arc::new(AtomicUsize::new(0));
     let counted = Arc::clone(&executions);

@@ -236,7 +236,7 @@ fn who_closes_may_die() {
     check_one(CLOSING, || {
         let world = World::new(1);
         let actors = [
-            world.act(A, Some(CLOSING), |hand| drop(hand.world.ring.close())),
+            world.act(A, Some(CLOSING), |hand| assert!(hand.world.ring.close())),
             world.act(B, None, |hand| hand.try_sends(&[21])),
             world.act(C, None, |hand| hand.try_receives(1)),
         ];
@@ -248,9 +248,11 @@ fn who_closes_may_die() {
 #[test]
 fn at_every_fault_point_of_the_ring_somebody_dies() {
     let lists = [SENDER, RECEIVER, ASIDE, PASSING, RECOVERY, &[BEHIND, STEPPING, RECORDING, CLOSING]].concat();
+    let biased = ["tail stored", "head stored"];
     for line in include_str!("../../ring.rs").lines() {
         if let Some(name) = line.trim().strip_prefix("fault!(\"").and_then(|rest| rest.strip_suffix("\");")) {
-            assert!(lists.iter().any(|(doom, _)| *doom == name), "{name:?} is in no list");
+            let listed = lists.iter().any(|(doom, _)| *doom == name) || biased.contains(&name);
+            assert!(listed, "{name:?} is in no list");
         }
     }
 }

@@ -150,12 +150,11 @@ fn what_two_put_back_at_once_is_received_again() {
         let world = World::new(2);
         let mut main = world.hand(MAIN);
         (1..=2).for_each(|value| main.send(value).unwrap());
-        let leases = [main.lease().unwrap(), main.lease().unwrap()];
-        let [one, two] = leases;
+        let (one, two) = (main.lease().unwrap(), main.lease().unwrap());
         let actors = [
             world.act(A, None, move |hand| hand.put_back(&one)),
             world.act(B, None, move |hand| hand.put_back(&two)),
-            world.act(C, None, |hand| hand.try_receives(1)),
+            world.act(C, None, |hand| hand.try_receives(2)),
         ];
         let mut logs = join(actors);
         logs.push(std::mem::take(&mut main.log));
