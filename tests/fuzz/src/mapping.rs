@@ -44,7 +44,7 @@ impl Mapping {
         }
     }
 
-    /// Where in the file a part of the mapping lies.
+    /// Where in the file a part of the mapping lies. What is of no bytes may lie at its end.
     ///
     /// # Panics
     ///

@@ -1,0 +1,174 @@
+//! What a contestant has to do: two ends of a channel, opened by place.
+
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use serde::{Deserialize, Serialize};
+
+pub type Outcome<T> = Result<T, Box<dyn std::error::Error>>;
+
+/// What is measured.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum Work {
+    /// One way of a message: half a round trip over two channels.
+    Latency,
+    /// The same where the message was filled before the clock starts and only its first cache line is read.
+    Loan,
+    /// Messages from one sender to one receiver.
+    Throughput,
+    /// Messages from four senders to four receivers.
+    Many,
+    /// From the send to the return of a receiver that was asleep.
+    Wake,
+    /// Processor time of a receiver that waits in vain.
+    Idle,
+    /// Opening an existing channel's receiving end.
+    Attach,
+}
+
+impl Work {
+    pub const ALL: [Work; 7] =
+        [Work::Latency, Work::Loan, Work::Throughput, Work::Many, Work::Wake, Work::Idle, Work::Attach];
+}
+
+/// Where a channel is, and what it is for.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Place {
+    /// A directory in memory, for this session alone.
+    pub directory: PathBuf,
+    /// Unique on this machine.
+    pub name: String,
+    /// Messages that have to fit in.
+    pub capacity: usize,
+    pub work: Work,
+}
+
+impl Place {
+    pub fn path(&self) -> PathBuf {
+        self.directory.join(&self.name)
+    }
+}
+
+/// A channel of one kind. All sizes of message are `N` words.
+///
+/// What fails while it is measured panics: the process ends, and the table has the message instead of a figure.
+pub trait Contestant: 'static {
+    type Sender<const N: usize>: Sender + 'static;
+    type Receiver<const N: usize>: Receiver + 'static;
+
+    /// Between processes; otherwise between threads of one.
+    const PROCESSES: bool = true;
+
+    /// Why it cannot do that work with messages of so many bytes.
+    fn refuses(_work: Work, _size: usize) -> Option<&'static str> {
+        None
+    }
+
+    /// Makes the channel, before either end is opened, where that is a step of its own. What it returns lives as long as
+    /// the channel is used.
+    fn create<const N: usize>(_place: &Place) -> Outcome<Box<dyn std::any::Any>> {
+        Ok(Box::new(()))
+    }
+
+    /// Opens a sending end, waiting for the other side where that has to come first.
+    fn sender<const N: usize>(place: &Place) -> Outcome<Self::Sender<N>>;
+
+    /// Opens a receiving end, waiting for the other side where that has to come first.
+    fn receiver<const N: usize>(place: &Place) -> Outcome<Self::Receiver<N>>;
+
+    /// Removes what is not in the place's directory.
+    fn remove(_place: &Place) {}
+}
+
+pub trait Sender {
+    /// Sends message `number`, waiting for room.
+    fn send(&mut self, number: u64);
+
+    /// Sends many, by the best way there is for many.
+    #[inline(always)]
+    fn send_run(&mut self, first: u64, count: u64) {
+        for number in first..first + count {
+            self.send(number);
+        }
+    }
+
+    /// Sends to a receiver that may be asleep.
+    fn send_waking(&mut self, number: u64) {
+        self.send(number);
+    }
+
+    /// Fills a message where it will be read, calls `ready`, and publishes it.
+    fn send_loaned(&mut self, _number: u64, _ready: &mut dyn FnMut()) {
+        unimplemented!("refused")
+    }
+}
+
+pub trait Receiver {
+    /// Waits for the next message as fast as it can, and checks it.
+    fn recv(&mut self) -> u64;
+
+    /// Receives at least one message, by the best way there is for many.
+    #[inline(always)]
+    fn recv_run(&mut self, seen: &mut impl FnMut(u64))
+    where
+        Self: Sized,
+    {
+        seen(self.recv());
+    }
+
+    /// Waits for the next message asleep.
+    fn recv_parked(&mut self) -> u64 {
+        unimplemented!("refused")
+    }
+
+    /// Receives a message but reads only its number.
+    fn recv_glimpse(&mut self) -> u64 {
+        unimplemented!("refused")
+    }
+}
+
+/// Tries until it works out, for who comes before the other side has made the channel.
+pub fn retry<T, E: std::fmt::Display>(mut open: impl FnMut() -> Result<T, E>) -> Outcome<T> {
+    let begun = Instant::now();
+    loop {
+        match open() {
+            Ok(opened) => return Ok(opened),
+            Err(error) if begun.elapsed() > Duration::from_secs(5) => return Err(error.to_string().into()),
+            Err(_) => std::thread::sleep(Duration::from_micros(200)),
+        }
+    }
+}
+
+/// Calls `attempt` until it gives something, spinning; with more processes at work than processors, it yields now and then.
+#[inline(always)]
+pub fn spin<T>(mut attempt: impl FnMut() -> Option<T>) -> T {
+    let mut spins = 0u32;
+    loop {
+        if let Some(value) = attempt() {
+            return value;
+        }
+        std::hint::spin_loop();
+        spins += 1;
+        if spins > 10_000 {
+            std::thread::yield_now();
+        }
+    }
+}
+
+/// As [`spin`], for many processes on few processors: yields soon.
+#[inline(always)]
+pub fn spin_politely<T>(mut attempt: impl FnMut() -> Option<T>) -> T {
+    let mut spins = 0u32;
+    loop {
+        if let Some(value) = attempt() {
+            return value;
+        }
+        spins += 1;
+        if spins < 64 {
+            std::hint::spin_loop();
+        } else {
+            std::thread::yield_now();
+        }
+    }
+}

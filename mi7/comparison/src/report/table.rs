@@ -1,0 +1,296 @@
+//! The tables, in Markdown.
+
+use std::fmt::Write;
+
+use super::{hello, kind, median};
+use crate::contestant::Work;
+use crate::contestants::{ALL, Kind};
+use crate::run::Record;
+
+/// Between processes.
+const PROCESSES: &[Kind] = &[Kind::Processes, Kind::System];
+/// Between threads.
+const THREADS: &[Kind] = &[Kind::Threads];
+
+pub fn tables(record: &Record) -> String {
+    let mut text = String::new();
+    machine(&mut text, record);
+    by_size(&mut text, record, Work::Latency, "One way of a message: half a round trip, median");
+    tails(&mut text, record);
+    by_size(&mut text, record, Work::Loan, "One way of a message filled beforehand, of which one cache line is read");
+    by_size(&mut text, record, Work::Throughput, "One sender to one receiver, messages a second");
+    by_size(&mut text, record, Work::Many, "Four senders to four receivers, messages a second");
+    best(&mut text, record);
+    wake(&mut text, record);
+    idle(&mut text, record);
+    attach(&mut text, record);
+    targets(&mut text, record);
+    lines(&mut text);
+    text
+}
+
+macro_rules! line {
+    ($to:expr) => { line!($to, "") };
+    ($to:expr, $($what:tt)*) => {
+        // Writing to a string cannot fail.
+        let _ = writeln!($to, $($what)*);
+    };
+}
+
+fn machine(text: &mut String, record: &Record) {
+    line!(text, "### The machine\n");
+    line!(text, "| | |\n|---|---|");
+    for (name, value) in &record.machine {
+        line!(text, "| {name} | {value} |");
+    }
+    line!(text, "| sessions repeated, because others had the processor | {} |", record.repeated);
+}
+
+/// Contestants that have something to say about a work, refusals included.
+fn rows(record: &Record, work: Work) -> Vec<&'static str> {
+    let measured = record.contestants(work);
+    let refused = |name: &str| record.refusals.iter().any(|refusal| refusal.work == work && refusal.contestant == name);
+    ALL.iter().map(|entry| entry.name).filter(|name| measured.contains(name) || refused(name)).collect()
+}
+
+fn refusal<'a>(record: &'a Record, name: &str, work: Work, size: usize) -> &'a str {
+    let refusals = &record.refusals;
+    let found = refusals.iter().find(|one| one.contestant == name && one.work == work && one.size == size);
+    found.map_or("", |refusal| if refusal.failed { "**fails**" } else { refusal.why.as_str() })
+}
+
+fn by_size(text: &mut String, record: &Record, work: Work, title: &str) {
+    let sizes = record.sizes(work);
+    if sizes.is_empty() {
+        return;
+    }
+    line!(text, "\n### {title}\n");
+    let limit = record.contestants(work).iter().any(|name| kind(name) == Kind::Limit);
+    if limit {
+        line!(text, "In brackets, the ratio to the limit measured just before.\n");
+    }
+    let heads: Vec<String> = sizes.iter().map(|size| bytes(*size)).collect();
+    line!(text, "| | {} |", heads.join(" | "));
+    line!(text, "|---|{}", "---:|".repeat(sizes.len()));
+    for name in rows(record, work) {
+        let cells = sizes.iter().map(|size| match record.figure(name, work, *size) {
+            Some(figure) => match record.to_limit(name, work, *size) {
+                Some(ratio) if kind(name) != Kind::Limit => format!("{} ({})", show(work, figure), ratio_of(ratio)),
+                _ => show(work, figure),
+            },
+            None => refusal(record, name, work, *size).to_string(),
+        });
+        line!(text, "| {} | {} |", title_of(name), cells.collect::<Vec<_>>().join(" | "));
+    }
+}
+
+fn tails(text: &mut String, record: &Record) {
+    for size in record.sizes(Work::Latency) {
+        line!(text, "\n### Latency of {}: the tails\n", bytes(size));
+        line!(text, "Medians of the rounds; the maximum is that of all rounds.\n");
+        line!(text, "| | median | from | to | p99 | p99.9 | max |");
+        line!(text, "|---|---:|---:|---:|---:|---:|---:|");
+        for name in record.contestants(Work::Latency) {
+            let of = |figure| record.values(name, Work::Latency, size, figure);
+            let Some(middle) = median(of("p50")) else { continue };
+            let least = of("p50").into_iter().fold(f64::MAX, f64::min);
+            let most = of("p50").into_iter().fold(0.0, f64::max);
+            let cells = [
+                middle,
+                least,
+                most,
+                median(of("p99")).unwrap_or(f64::NAN),
+                median(of("p999")).unwrap_or(f64::NAN),
+                of("max").into_iter().fold(0.0, f64::max),
+            ];
+            line!(text, "| {} | {} |", title_of(name), cells.map(nanos).join(" | "));
+        }
+    }
+}
+
+/// mi7's modes beside the best rivals.
+fn best(text: &mut String, record: &Record) {
+    let works = [Work::Latency, Work::Throughput, Work::Many];
+    if works.iter().all(|work| record.best(*work, 64, PROCESSES).is_none()) {
+        return;
+    }
+    line!(text, "\n### mi7 to the best rival\n");
+    line!(text, "Medians of the rounds' ratios: of latencies, where less is better, and of rates, where more is.\n");
+    line!(text, "| | | between processes | | within a process | |");
+    line!(text, "|---|---|---|---:|---|---:|");
+    for work in works {
+        for size in record.sizes(work) {
+            let rivals = [PROCESSES, THREADS].map(|kinds| record.best(work, size, kinds));
+            for name in record.contestants(work).into_iter().filter(|name| kind(name) == Kind::Mi7) {
+                let cells = rivals.map(|rival| {
+                    let ratio = rival.and_then(|rival| record.to((name, work, size), (rival, work, size)));
+                    format!("{} | {}", rival.unwrap_or("–"), ratio.map_or("–".into(), ratio_of))
+                });
+                line!(text, "| {} {} | {} | {} |", word(work), bytes(size), title_of(name), cells.join(" | "));
+            }
+        }
+    }
+}
+
+fn wake(text: &mut String, record: &Record) {
+    let rows = rows(record, Work::Wake);
+    if record.contestants(Work::Wake).is_empty() {
+        return;
+    }
+    line!(text, "\n### Waking a sleeping receiver: from the send to its return\n");
+    line!(text, "| | median | from | to | p99 | to the bare futex | asleep |");
+    line!(text, "|---|---:|---:|---:|---:|---:|---:|");
+    for name in rows {
+        let of = |figure| record.values(name, Work::Wake, 64, figure);
+        let Some(middle) = median(of("p50")) else {
+            line!(text, "| {} | {} | | | | | |", title_of(name), refusal(record, name, Work::Wake, 64));
+            continue;
+        };
+        let least = of("p50").into_iter().fold(f64::MAX, f64::min);
+        let most = of("p50").into_iter().fold(0.0, f64::max);
+        let p99 = median(of("p99")).unwrap_or(f64::NAN);
+        let ratio = record.to_limit(name, Work::Wake, 64).map_or("".into(), ratio_of);
+        let asleep = median(of("asleep")).unwrap_or(0.0).min(1.0) * 100.0;
+        let cells = [middle, least, most, p99].map(nanos).join(" | ");
+        line!(text, "| {} | {cells} | {ratio} | {asleep:.0} % |", title_of(name));
+    }
+}
+
+fn idle(text: &mut String, record: &Record) {
+    if record.contestants(Work::Idle).is_empty() {
+        return;
+    }
+    line!(text, "\n### A receiver that waits in vain\n");
+    line!(text, "| | of a processor | wakes a second |");
+    line!(text, "|---|---:|---:|");
+    for name in rows(record, Work::Idle) {
+        match (record.figure(name, Work::Idle, 64), record.median(name, Work::Idle, 64, "wakes")) {
+            (Some(busy), Some(wakes)) => {
+                line!(text, "| {} | {:.3} % | {wakes:.0} |", title_of(name), busy * 100.0);
+            }
+            _ => {
+                line!(text, "| {} | {} | |", title_of(name), refusal(record, name, Work::Idle, 64));
+            }
+        }
+    }
+}
+
+fn attach(text: &mut String, record: &Record) {
+    if record.contestants(Work::Attach).is_empty() {
+        return;
+    }
+    line!(text, "\n### Opening the receiving end of an existing channel of 64-byte messages\n");
+    line!(text, "| | |\n|---|---:|");
+    for name in rows(record, Work::Attach) {
+        match record.figure(name, Work::Attach, 64) {
+            Some(figure) => {
+                line!(text, "| {} | {} |", title_of(name), nanos(figure));
+            }
+            None => {
+                line!(text, "| {} | {} |", title_of(name), refusal(record, name, Work::Attach, 64));
+            }
+        }
+    }
+}
+
+/// The ratios that mi7 sets out to reach.
+fn targets(text: &mut String, record: &Record) {
+    const MIB: usize = 1 << 20;
+    use Work::{Latency, Loan, Many, Throughput, Wake};
+    let pairs = [
+        ("64 B one way", ("mi7 exclusive", Latency, 64), ("bare line", Latency, 64)),
+        ("64 B one way", ("mi7 exclusive", Latency, 64), ("ringfire", Latency, 64)),
+        ("64 B one way", ("mi7", Latency, 64), ("bare line", Latency, 64)),
+        ("64 B one way", ("mi7", Latency, 64), ("iceoryx2", Latency, 64)),
+        ("64 B one to one", ("mi7 exclusive", Throughput, 64), ("rtrb", Throughput, 64)),
+        ("64 B one to one", ("mi7", Throughput, 64), ("crossfire", Throughput, 64)),
+        ("64 B one to one", ("mi7", Throughput, 64), ("crossbeam", Throughput, 64)),
+        ("64 B one to one", ("mi7", Throughput, 64), ("iceoryx2", Throughput, 64)),
+        ("64 B one to one", ("mi7 batch", Throughput, 64), ("mi7", Throughput, 64)),
+        ("64 B four to four", ("mi7", Many, 64), ("crossbeam", Many, 64)),
+        ("1 MiB one to one", ("mi7", Throughput, MIB), ("bare memory", Throughput, MIB)),
+        ("1 MiB one to one", ("mi7 exclusive", Throughput, MIB), ("bare memory", Throughput, MIB)),
+        ("1 MiB, one line read, to 64 B", ("mi7", Loan, MIB), ("mi7", Latency, 64)),
+        ("woken", ("mi7", Wake, 64), ("bare futex", Wake, 64)),
+    ];
+    let rows: Vec<_> = pairs
+        .into_iter()
+        .filter_map(|(what, one, other)| Some((what, one.0, other.0, record.to(one, other)?)))
+        .collect();
+    if rows.is_empty() {
+        return;
+    }
+    line!(text, "\n### What mi7 is to be judged by\n");
+    line!(
+        text,
+        "Medians of the rounds' ratios: of times, where less is better, and of messages a second, where more is.\n"
+    );
+    line!(text, "| | | to | |\n|---|---|---|---:|");
+    for (what, one, other, ratio) in rows {
+        line!(text, "| {what} | {one} | {other} | {} |", ratio_of(ratio));
+    }
+}
+
+fn lines(text: &mut String) {
+    line!(text, "\n### Lines of code of a hello world\n");
+    line!(text, "| | |\n|---|---:|");
+    for (name, lines) in hello::lines() {
+        line!(text, "| {name} | {lines} |");
+    }
+}
+
+fn title_of(name: &str) -> String {
+    match kind(name) {
+        Kind::Limit => format!("*{name}*"),
+        Kind::Mi7 => format!("**{name}**"),
+        Kind::Threads => format!("{name} (threads)"),
+        Kind::Processes | Kind::System => name.to_string(),
+    }
+}
+
+fn word(work: Work) -> &'static str {
+    match work {
+        Work::Latency => "one way",
+        Work::Throughput => "1:1",
+        Work::Many => "4:4",
+        _ => "",
+    }
+}
+
+pub fn bytes(size: usize) -> String {
+    match size {
+        1_048_576.. => format!("{} MiB", size >> 20),
+        1024.. => format!("{} KiB", size >> 10),
+        _ => format!("{size} B"),
+    }
+}
+
+fn show(work: Work, figure: f64) -> String {
+    if matches!(work, Work::Throughput | Work::Many) { rate(figure) } else { nanos(figure) }
+}
+
+fn nanos(figure: f64) -> String {
+    match figure {
+        1e6.. => format!("{:.1} ms", figure / 1e6),
+        1e4.. => format!("{:.1} µs", figure / 1e3),
+        _ => format!("{figure:.0} ns"),
+    }
+}
+
+fn rate(figure: f64) -> String {
+    match figure {
+        1e8.. => format!("{:.0} M", figure / 1e6),
+        1e6.. => format!("{:.1} M", figure / 1e6),
+        1e5.. => format!("{:.0} k", figure / 1e3),
+        1e3.. => format!("{:.1} k", figure / 1e3),
+        _ => format!("{figure:.0}"),
+    }
+}
+
+fn ratio_of(ratio: f64) -> String {
+    match ratio {
+        10.0.. => format!("{ratio:.0}×"),
+        1.0.. => format!("{ratio:.2}×"),
+        _ => format!("{ratio:.2}×"),
+    }
+}

@@ -1,0 +1,85 @@
+//! One way of a message: half of a round trip over two channels.
+//!
+//! A trip begins before its message is filled and ends when the answer has been checked, so each way has one filling and one
+//! checking in it. One stamp is both the end of a trip and the beginning of the next; a trip is recorded after the
+//! next one's message is on its way, so that recording it delays nothing.
+
+use hdrhistogram::Histogram;
+
+use crate::contestant::{Contestant, Outcome, Receiver, Sender};
+use crate::job::{Job, Line, Peer, Sample, capacity, pin, stamp};
+use crate::payload::LAST;
+
+pub fn near<C: Contestant, const N: usize>(job: &Job) -> Outcome<Sample> {
+    let (there, back) = (job.place("there"), job.place("back"));
+    let _made = (C::create::<N>(&there)?, C::create::<N>(&back)?);
+    let mut peer = Peer::start::<C>(job, super::far::<C, N>)?;
+    pin(job.cpus.0)?;
+    let mut tx = C::sender::<N>(&there)?;
+    let mut rx = C::receiver::<N>(&back)?;
+    peer.await_ready()?;
+
+    // Twice round the ring, or until a quarter of the time is over.
+    let warm = 2 * capacity(job.size) as u64;
+    let begun = stamp();
+    let mut number = 0;
+    while number < warm && stamp() - begun < job.ticks() / 4 {
+        tx.send(number);
+        assert_eq!(rx.recv(), number);
+        number += 1;
+    }
+
+    let mut histogram = Histogram::<u64>::new_with_bounds(1, 1 << 40, 3)?;
+    let begun = stamp();
+    let mut sent = begun;
+    tx.send(number);
+    loop {
+        assert_eq!(rx.recv(), number);
+        let now = stamp();
+        number += 1;
+        if now - begun > job.ticks() {
+            histogram.record(now - sent)?;
+            break;
+        }
+        tx.send(number);
+        histogram.record(now - sent)?;
+        sent = now;
+    }
+    tx.send(number | LAST);
+    assert_eq!(rx.recv(), number | LAST);
+    let kept = peer.finish()?;
+    let mut sample = quantiles(&histogram, job.nanos_per_tick / 2.0);
+    sample.insert("kept".into(), kept);
+    Ok(sample)
+}
+
+pub fn far<C: Contestant, const N: usize>(job: &Job, line: &mut Line) -> Outcome<()> {
+    pin(job.cpus.1)?;
+    let mut rx = C::receiver::<N>(&job.place("there"))?;
+    let mut tx = C::sender::<N>(&job.place("back"))?;
+    line.ready();
+    loop {
+        let number = rx.recv();
+        tx.send(number);
+        if number & LAST != 0 {
+            // The near side may want to look at this end once more before it is gone.
+            std::thread::sleep(std::time::Duration::from_millis(1));
+            return Ok(());
+        }
+    }
+}
+
+/// In nanoseconds, of ticks.
+pub fn quantiles(histogram: &Histogram<u64>, nanos: f64) -> Sample {
+    let at = |quantile| histogram.value_at_quantile(quantile) as f64 * nanos;
+    Sample::from(
+        [
+            ("p50", at(0.5)),
+            ("p99", at(0.99)),
+            ("p999", at(0.999)),
+            ("max", histogram.max() as f64 * nanos),
+            ("trips", histogram.len() as f64),
+        ]
+        .map(|(name, value)| (name.to_string(), value)),
+    )
+}
