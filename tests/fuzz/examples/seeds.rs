@@ -73,7 +73,7 @@ fn attach() -> Vec<(String, Vec<u8>)> {
 fn receive() -> Vec<(String, Vec<u8>)> {
     use Call::*;
     let call = |call| Step::Call(call, 5);
-    let plans: [(&str, Vec<Step>); 12] = [
+    let plans: [(&str, Vec<Step>); 14] = [
         ("honest", [TrySend, TryRecv, SendTimeout, RecvTimeout, Take, Iterate, Status, Drain].map(call).into()),
         ("held", [Hold, Detach, TrySend, TrySend, Requeue, Release, TryRecv, Hold, Reopen, TryRecv].map(call).into()),
         ("loans", [Loan, Loan, TrySend, SendLoan, DropLoan, TryRecv, TryRecv, Clone, Close, TryRecv].map(call).into()),
@@ -121,6 +121,31 @@ fn receive() -> Vec<(String, Vec<u8>)> {
                 Step::Dead(Spot::Slot(0), Value::Word(1, 2, 0)),
                 call(TryRecv),
                 call(TryRecv),
+            ],
+        ),
+        (
+            "stream",
+            vec![
+                call(Stream),
+                call(Open),
+                call(Other),
+                call(Stream),
+                Step::Poke(Spot::Shared(6), Value::CopyOf(Spot::Shared(8))),
+                call(TrySend),
+                call(Stream),
+                call(Clone),
+            ],
+        ),
+        (
+            "bias",
+            vec![
+                Step::Lock(2),
+                Step::Poke(Spot::Shared(9), Value::Bias(9, 3)),
+                call(RecvTimeout),
+                Step::Poke(Spot::Shared(11), Value::Edge(1)),
+                Step::Unlock,
+                call(RecvTimeout),
+                call(SendTimeout),
             ],
         ),
         (
@@ -180,7 +205,8 @@ fn receive() -> Vec<(String, Vec<u8>)> {
     for kind in 0..KINDS {
         for (number, (name, plan)) in (0..).zip(&plans) {
             // Of each kind with another capacity and other dead letters; the first with one slot.
-            let head = [kind, number % 3, if number < 5 { 0 } else { 1 + (number % 4) * 4 + kind * 16 }];
+            let head =
+                [kind, number % 3, if number < 5 { 0 } else { 1 + (number % 4) * 4 + kind * 16 + number / 5 * 64 }];
             seeds.push((format!("{name}-{kind}"), tape(&head, plan)));
         }
     }

@@ -11,9 +11,9 @@
 //!
 //! # An input
 //!
-//! The kind of message, the capacity, how often a message may be handed out, a file of dead letters, and then steps
-//! ([`mi7_fuzz::script::Step`]). The channel is opened at the first step that is a call, so that what comes before is there
-//! when it is attached to.
+//! The kind of message, the capacity, how often a message may be handed out, whether there is one sender or receiver at a time, a
+//! file of dead letters, and then steps ([`mi7_fuzz::script::Step`]). The
+//! channel is opened at the first step that is a call, so that what comes before is there when it is attached to.
 //!
 //! # What has to hold
 //!
@@ -30,7 +30,7 @@ use std::time::Duration;
 
 use libfuzzer_sys::fuzz_target;
 use mi7::{Error, Loan, Received, Receiver, Sender, SharedChannel};
-use mi7_fuzz::file::{LIMIT, PREAMBLE, Shape, Spot, put, seal};
+use mi7_fuzz::file::{LIMIT, PREAMBLE, SINGLE, Shape, Spot, put, seal};
 use mi7_fuzz::for_kind;
 use mi7_fuzz::mapping::Mapping;
 use mi7_fuzz::messages::Specimen;
@@ -56,6 +56,7 @@ fn endure<T: Specimen>(tape: &mut Tape<'_>) {
     let mut bytes = template.bytes.clone();
     let limits = tape.byte();
     put(&mut bytes, LIMIT, 4, u64::from(limits % 4));
+    put(&mut bytes, SINGLE, 2, u64::from(limits >> 6 & 1) | u64::from(limits >> 7) << 8);
     seal(&mut bytes);
     let file = stage.file(NAME);
     let place = Place { file, shape: template.shape, len: bytes.len() as u64 };
@@ -263,6 +264,12 @@ fn session<T: Specimen>(steps: &mut Steps<'_>) -> bool {
                     assert_eq!(tx.status().waiting + tx.status().leased, 0);
                 }
             }
+            Call::Stream => {
+                for _ in 0..80 {
+                    sent(tx.try_send(&T::specimen(number)));
+                    drop(received(rx.try_recv(), view));
+                }
+            }
             Call::Remove => match mi7::remove_in(stage.path(), NAME) {
                 Ok(()) | Err(Error::NotFound { .. }) => assert!(channel.is_removed()),
                 Err(error) => panic!("{error:?}"),
@@ -300,7 +307,7 @@ fn is_limited(place: &Place) -> bool {
 
 fn sent(result: mi7::Result<()>) {
     match result {
-        Ok(()) | Err(Error::Full | Error::Timeout | Error::Closed | Error::Exhausted) => {}
+        Ok(()) | Err(Error::Full | Error::Timeout | Error::Closed | Error::Exhausted | Error::EndTaken { .. }) => {}
         Err(error @ (Error::Corrupt { .. } | Error::TooLarge { .. })) => assert!(!error.to_string().is_empty()),
         Err(error) => panic!("{error:?}"),
     }
@@ -313,7 +320,7 @@ fn received<'a, T: Specimen>(result: mi7::Result<Received<'a, T>>, view: View<'_
             T::examine(&message, view);
             Some(message)
         }
-        Err(Error::Empty | Error::Timeout | Error::Closed) => None,
+        Err(Error::Empty | Error::Timeout | Error::Closed | Error::EndTaken { .. }) => None,
         Err(error @ Error::Corrupt { .. }) => {
             assert!(!error.to_string().is_empty());
             None
@@ -325,7 +332,7 @@ fn received<'a, T: Specimen>(result: mi7::Result<Received<'a, T>>, view: View<'_
 fn lent<'a, T: Specimen>(result: mi7::Result<Loan<'a, T>>) -> Option<Loan<'a, T>> {
     match result {
         Ok(loan) => Some(loan),
-        Err(Error::Full | Error::Closed | Error::Exhausted | Error::Corrupt { .. }) => None,
+        Err(Error::Full | Error::Closed | Error::Exhausted | Error::Corrupt { .. } | Error::EndTaken { .. }) => None,
         Err(error) => panic!("{error:?}"),
     }
 }

@@ -30,7 +30,7 @@ pub const FIELDS: [(usize, usize); 17] = [
     (72, 8),
     (80, 8),
     (LIMIT, 4),
-    (92, 4),
+    (SINGLE, 2),
     (CHECKSUM, 8),
 ];
 
@@ -208,7 +208,9 @@ pub fn schema(file: &File, shape: &Shape) -> Vec<u8> {
     schema
 }
 
-/// The words that all share: `tail` and `head`, and eight bytes behind each; the two bells; the hints.
+/// Where the preamble says that there is one sender at a time, and behind it that there is one receiver.
+pub const SINGLE: usize = 92;
+/// The words that all share: `tail` and `head`; the two bells; the hints; and who is about to store `tail` and `head`, and may.
 pub const SHARED: [u64; 12] = [256, 384, 512, 640, 768, 772, 264, 392, 776, 784, 792, 800];
 
 /// A word of the file that decides something.

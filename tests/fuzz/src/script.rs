@@ -122,6 +122,8 @@ pub enum Value {
     Counter(u8, u8),
     /// What it was, with a bit flipped.
     Flip(u8),
+    /// Who claims with plain stores: ticket; owner, and whether it was told not to.
+    Bias(u8, u8),
     /// What it was, and a little more or less: of position, lap or the whole.
     Near(u8),
     /// What another word is.
@@ -168,6 +170,7 @@ impl Value {
                 let position = (u64::from(count) / capacity) << bits | (u64::from(count) % capacity);
                 position << 9 | u64::from(who >> 7) << 8 | owner(who)
             }
+            Value::Bias(ticket, who) => u64::from(ticket) << 16 | u64::from(who >> 7) << 8 | owner(who),
             Value::Flip(bit) => old ^ 1 << (bit % 64),
             Value::Near(more) => {
                 let (more, shift) = (i64::from(more as i8 >> 2), [0, 9, 10, 16][usize::from(more % 4)]);
@@ -180,14 +183,15 @@ impl Value {
 
 impl Recorded for Value {
     fn read(tape: &mut Tape<'_>) -> Self {
-        match tape.byte() % 7 {
+        match tape.byte() % 8 {
             0 => Value::Plain(tape.long()),
             1 => Value::Edge(tape.byte()),
             2 => Value::Word(tape.byte(), tape.byte(), tape.byte()),
             3 => Value::Counter(tape.byte(), tape.byte()),
             4 => Value::Flip(tape.byte()),
             5 => Value::Near(tape.byte()),
-            _ => Value::CopyOf(Spot::read(tape)),
+            6 => Value::CopyOf(Spot::read(tape)),
+            _ => Value::Bias(tape.byte(), tape.byte()),
         }
     }
 
@@ -206,6 +210,7 @@ impl Recorded for Value {
                 out.push(6);
                 spot.write(out);
             }
+            Value::Bias(ticket, owner) => out.extend([7, ticket, owner]),
         }
     }
 }
@@ -277,9 +282,11 @@ pub enum Call {
     Drain,
     /// `remove`.
     Remove,
+    /// A message after the other is sent and received, so many that an end that is alone claims with plain stores.
+    Stream,
 }
 
-const CALLS: [Call; 22] = [
+const CALLS: [Call; 23] = [
     Call::TrySend,
     Call::SendTimeout,
     Call::TryRecv,
@@ -302,6 +309,7 @@ const CALLS: [Call; 22] = [
     Call::Reopen,
     Call::Drain,
     Call::Remove,
+    Call::Stream,
 ];
 
 impl Recorded for Step {

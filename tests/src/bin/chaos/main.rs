@@ -202,7 +202,8 @@ fn be_parent(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
     }
     let (kills, stops) = (chaos.kills, chaos.stops);
     eprintln!("killed: {}", chaos.describe_deaths());
-    eprintln!("the longest without progress: {} ms", chaos.longest.as_millis());
+    let [longest, slowest] = [chaos.longest.as_millis() as u64, chaos.slowest_death / 1_000_000];
+    eprintln!("the longest without progress: {longest} ms; the longest from a kill to the death: {slowest} ms");
     drop(chaos);
     let Verdict { sent, received, lost, invented, duplicated, unexplained, stuck, put_back, unwritten, .. } = verdict;
     eprintln!("{put_back} put back; {unwritten} leases of receivers that were killed before they wrote them down");

@@ -8,7 +8,7 @@
 //! - *busy*: in the middle of sending, holding a loan or a message, or just after it received something, and is likely to
 //!   go on;
 //! - *attaching*: while it opens the channel, and recovers what its predecessor had; *leaving*: while it closes it;
-//! - several *at one instant*, up to all of them;
+//! - several *at one instant*, up to all of them; or all of one end, so that the first to follow is alone there for a while;
 //! - a survivor a few milliseconds *after* another's death, when it may be recovering.
 //!
 //! Now and then comes a [calm](CALM), in which nobody is killed or stopped: what is taken for a living one's and is a dead
@@ -54,6 +54,15 @@ impl Drop for Scratch {
     fn drop(&mut self) {
         let _ = std::fs::remove_dir_all(&self.0);
     }
+}
+
+/// When somebody follows those who were killed.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Successors {
+    /// At once, most of them.
+    Soon,
+    /// One at once, the others later.
+    OneByOne,
 }
 
 /// How far a child was when it was last seen getting on.
@@ -143,6 +152,8 @@ pub struct Chaos<'a> {
     deaths: BTreeMap<&'static str, u64>,
     /// The longest that anybody was without progress.
     pub longest: Duration,
+    /// The longest from a kill until the killed was known to be dead, in nanoseconds.
+    pub slowest_death: u64,
 }
 
 impl<'a> Chaos<'a> {
@@ -165,6 +176,7 @@ impl<'a> Chaos<'a> {
             failed: 0,
             deaths: BTreeMap::new(),
             longest: Duration::ZERO,
+            slowest_death: 0,
         };
         chaos.start_all()?;
         Ok(chaos)
@@ -277,19 +289,27 @@ impl<'a> Chaos<'a> {
         if self.dice.percent(8) {
             return self.make_leave(first);
         }
-        let more = match self.dice.below(100) {
-            0..3 => self.children.len(),
-            3..13 => 1 + self.dice.below(3) as usize,
-            _ => 0,
-        };
+        let kind = self.dice.below(100);
         let aimed = self.dice.percent(60);
         if aimed {
             self.wait_until_busy(first);
         } else if self.children[first].stopped_until.is_none() && self.children[first].is_asleep() {
             *self.deaths.entry("of these, asleep").or_default() += 1;
         }
-        let count = self.children.len();
-        self.kill((first..first + count).take(1 + more).map(|index| index % count).collect())?;
+        let (count, role) = (self.children.len(), self.children[first].role);
+        let from_first = (first..first + count).map(|index| index % count);
+        match kind {
+            0..3 => self.kill(from_first.collect(), Successors::Soon)?,
+            3..12 => {
+                let several = 2 + self.dice.below(3) as usize;
+                self.kill(from_first.take(several).collect(), Successors::Soon)?;
+            }
+            12..24 => {
+                let same = from_first.filter(|index| self.children[*index].role == role);
+                self.kill(same.collect(), Successors::OneByOne)?;
+            }
+            _ => self.kill(vec![first], Successors::Soon)?,
+        }
         if self.dice.percent(30) {
             let survivor = self.pick();
             let time = Instant::now() + Duration::from_micros(self.dice.below(5000));
@@ -305,7 +325,7 @@ impl<'a> Chaos<'a> {
             return Ok(());
         }
         self.wait_for_moment(index, 10 * WATCH, 40, |log| log.stage() == Stage::Leaving);
-        self.kill(vec![index])
+        self.kill(vec![index], Successors::Soon)
     }
 
     fn kill_the_doomed(&mut self) -> Outcome {
@@ -313,17 +333,17 @@ impl<'a> Chaos<'a> {
         let due: Vec<u32> = self.doomed.extract_if(.., |(time, _)| *time <= now).map(|(_, child)| child).collect();
         for incarnation in due {
             if let Some(index) = self.index_of(incarnation) {
-                self.kill(vec![index])?;
+                self.kill(vec![index], Successors::Soon)?;
             }
         }
         Ok(())
     }
 
     /// Kills children at one instant, and sees to their successors, some of whom hardly live.
-    fn kill(&mut self, victims: Vec<usize>) -> Outcome {
+    fn kill(&mut self, victims: Vec<usize>, successors: Successors) -> Outcome {
         for role in self.put_to_death(victims)? {
             let left = self.children.iter().any(|child| child.role == role && child.stopped_until.is_none());
-            if left && self.dice.percent(40) {
+            if left && (successors == Successors::OneByOne || self.dice.percent(40)) {
                 let later = Duration::from_millis(self.dice.below(300));
                 self.vacancies.push((Instant::now() + later, role));
                 continue;
@@ -335,7 +355,7 @@ impl<'a> Chaos<'a> {
                 if self.arguments.stop && self.dice.percent(50) {
                     self.stop(newborn);
                 } else {
-                    self.kill(vec![newborn])?;
+                    self.kill(vec![newborn], Successors::Soon)?;
                 }
             }
         }
@@ -359,7 +379,9 @@ impl<'a> Chaos<'a> {
                 let doing = if child.stopped_until.is_some() { "stopped" } else { child.last_doing() };
                 *self.deaths.entry(doing).or_default() += 1;
                 let receiving = child.log.is_within();
-                self.close_books(&child, End::Killed(Death { at, gone: now(), receiving }));
+                let gone = now();
+                self.slowest_death = self.slowest_death.max(gone - at);
+                self.close_books(&child, End::Killed(Death { at, gone, receiving }));
             } else {
                 self.take_leave(&child, status);
             }
@@ -429,7 +451,7 @@ impl<'a> Chaos<'a> {
     fn look_after(&mut self, index: usize, replace: bool) -> Outcome {
         if let Some(until) = self.children[index].stopped_until {
             if until <= Instant::now() && !self.arguments.no_kill && self.dice.percent(20) {
-                return self.kill(vec![index]);
+                return self.kill(vec![index], Successors::Soon);
             }
             if until <= Instant::now() {
                 self.children[index].go_on();
@@ -450,7 +472,7 @@ impl<'a> Chaos<'a> {
         self.longest = self.longest.max(child.progress.since.elapsed());
         if child.progress.since.elapsed() > self.arguments.patience && child.progress.rounds > ROUNDS {
             self.report_stuck(index);
-            return self.kill(vec![index]);
+            return self.kill(vec![index], Successors::Soon);
         }
         Ok(())
     }

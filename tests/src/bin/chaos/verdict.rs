@@ -131,6 +131,11 @@ impl Accounts {
         self.receivers.get(&delivery.holder).copied().unwrap_or(End::Quit)
     }
 
+    /// How long it was from one time to another, without the spells.
+    fn took(from: u64, to: u64, spells: &Spells) -> u64 {
+        to.saturating_sub(from).saturating_sub(spells.within(from, to))
+    }
+
     /// Draws the balance, and prints what is wrong.
     pub fn settle(mut self) -> Verdict {
         let mut deliveries = std::mem::take(&mut self.deliveries);
@@ -213,8 +218,12 @@ impl Accounts {
             _ => verdict.duplicated += 1,
         }
         let Some(free) = free else { return };
-        let took = (two.entry.end.saturating_sub(free)).saturating_sub(self.deserted.within(free, two.entry.end));
-        if took > SLOW {
+        let took = Self::took(free, two.entry.end, &self.deserted);
+        let known = match end {
+            End::Killed(death) if one.entry.state != State::Requeued => death.gone,
+            _ => free,
+        };
+        if Self::took(known, two.entry.end, &self.deserted) > SLOW {
             let millis = took / 1_000_000;
             count(&mut verdict.stuck, || format!("stuck: for {millis} ms: {one:?}, {end:?}, and again: {two:?}"));
         }
@@ -258,19 +267,18 @@ impl Accounts {
         order.sort_by_end_of_send();
         for death in in_doubt {
             let Some(next) = order.first_received_of_those_sent_after(death.at) else { continue };
-            let from = death.at.max(next.begun);
-            let took = next.end.saturating_sub(from).saturating_sub(self.impeded.within(from, next.end));
-            if took > SLOW {
-                let millis = took / 1_000_000;
+            let took = |from: u64| Self::took(from.max(next.begun), next.end, &self.impeded);
+            if took(death.gone) > SLOW {
+                let millis = took(death.at) / 1_000_000;
                 count(&mut verdict.stuck, || format!("stuck: {millis} ms after a sender's {death:?}: {next:?}"));
             }
-            verdict.moved_on.push(took);
+            verdict.moved_on.push(took(death.at));
         }
     }
 }
 
-/// Nanoseconds after which what was put back, or held up by the dead, counts as stuck. Everybody who waits looks around ten
-/// times a second.
+/// Nanoseconds after which what was put back, or is held up by one who is known to be dead, counts as stuck. Everybody who
+/// waits looks around ten times a second.
 const SLOW: u64 = 1_000_000_000;
 
 /// Looks for acknowledged messages that nobody received. The groups are in the order of their sequence numbers.
