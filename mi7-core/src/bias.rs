@@ -43,7 +43,7 @@ const REVOKED: u64 = 1 << 8;
 /// How often a revoker looks whether the holder is done before it asks whether it is dead.
 const LOOKS: u32 = 100;
 /// How often it asks before it lets its caller look at the clock.
-const ASKS: u32 = 200;
+const ASKS: u32 = 50;
 
 /// The bias of one counter.
 #[derive(Clone, Copy)]

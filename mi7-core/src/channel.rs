@@ -10,6 +10,7 @@ use crate::ends::{End, Memory};
 use crate::error::{Error, Result};
 use crate::layout::{Entry, Geometry, Preamble};
 use crate::os::{self, Location};
+use crate::patience::{Patience, Wait};
 use crate::position::{Owner, Phase, Word};
 use crate::recovery::{Participant, Table};
 use crate::region::Region;
@@ -168,16 +169,22 @@ pub struct Channel {
     me: Owner,
     /// The process that opened it: a forked child has no say in the table.
     process: u32,
-    spins: u32,
+    waiting: Wait,
+    /// Of those who wait for a message, and of those who wait for room.
+    patience: [Patience; 2],
     pub(crate) burial: Burial,
     /// Held while a handle is first used.
     pub(crate) adopting: Mutex<()>,
 }
 
-/// How often a waiter looks before it parks. A look takes 10 to 20 ns, being woken 30 µs.
-const SPINS: u32 = 1000;
+/// Every so many looks in vain, one who spins looks at the clock, and at what the word it watches does not tell.
+const GLANCE_EVERY: u32 = 256;
 /// Every so many calls in quick succession, the clock is looked at, for whether it is time to look for the dead.
 const CLOCK_EVERY: u32 = 64;
+/// How long whoever closes a channel tries to close `tail` before it leaves that to the others.
+const CLOSING: Duration = TICK;
+/// The most messages that are leased under one [`Bias::move_as`](crate::bias::Bias::move_as).
+const RUN: usize = 64;
 /// Every so many sends at the most, the depth is looked at.
 const DEPTH_EVERY: u32 = 64;
 
@@ -229,10 +236,21 @@ impl Channel {
             Err(source) => return Err(Error::Os { call: "fcntl(F_OFD_SETLK)", path: location.path(), source }),
         };
         let info = Info::new(&region.preamble, schema);
-        let (process, spins) = (std::process::id(), if os::processors() > 1 { SPINS } else { 0 });
+        let process = std::process::id();
         let burial = Burial::new(info.max_deliveries);
         let adopting = Mutex::new(());
-        let channel = Channel { region, file, location, info, me, process, spins, burial, adopting };
+        let channel = Channel {
+            region,
+            file,
+            location,
+            info,
+            me,
+            process,
+            waiting: Wait::default(),
+            patience: [Patience::new(), Patience::new()],
+            burial,
+            adopting,
+        };
         channel.join_fences();
         channel.burial.begin(channel.ring());
         channel.look_around();
@@ -348,6 +366,11 @@ impl Channel {
         {
             return Ok(claim);
         }
+        // Relaxed: who closes goes by `tail`; this is for where it cannot.
+        if self.ring().shared().hints.0.closed.load(Ordering::Relaxed) != 0 {
+            self.finish_closing();
+            return Err(Blocked::Closed);
+        }
         self.enter_end(End::Sending, memory)?;
         let claim = self.ring().claim(self.me, settled, &|owner| self.is_dead(owner))?;
         self.seek_bias(End::Sending, memory);
@@ -361,7 +384,7 @@ impl Channel {
         }
         self.note_full();
         let claim = self.wait(
-            self.senders(),
+            End::Sending,
             deadline,
             || self.ring().watch_tail(),
             || match self.claim(memory) {
@@ -388,12 +411,25 @@ impl Channel {
     /// Hands the message over.
     #[inline]
     pub fn publish(&self, memory: &Memory, grant: Grant) {
+        self.publish_quietly(memory, grant);
+        self.wake_receivers();
+    }
+
+    /// Hands the message over, and leaves it to the caller to [wake](Self::wake_receivers) somebody for it: soon, for one who sleeps
+    /// looks around of its own accord only ten times a second.
+    #[inline]
+    pub fn publish_quietly(&self, memory: &Memory, grant: Grant) {
         self.ring().publish(&grant.0);
         memory.settled.store(grant.0.counter, Ordering::Release);
+        self.sample_depth(memory, &grant.0);
+    }
+
+    /// Wakes one who sleeps until there is a message, if anybody does.
+    #[inline]
+    pub fn wake_receivers(&self) {
         self.fence_if_needed();
         self.receivers().ring_if_parked();
         fault!("receivers rung");
-        self.sample_depth(memory, &grant.0);
     }
 
     /// Hands over a message that had been handed out so often in another channel.
@@ -529,6 +565,46 @@ impl Channel {
         Ok(lease)
     }
 
+    /// Leases a message, waiting for one until `deadline` (for ever, if there is none), and what else there is then, up to `most`
+    /// messages in all. `take` has to be quick, and not to use the channel: others may be waiting for it to return.
+    ///
+    /// # Errors
+    ///
+    /// As [`lease_until`](Self::lease_until). Nothing was leased then.
+    pub fn lease_many(
+        &self,
+        memory: &Memory,
+        deadline: Option<Instant>,
+        most: usize,
+        mut take: impl FnMut(Held),
+    ) -> Result<()> {
+        if most == 0 {
+            return Ok(());
+        }
+        let first = self.lease_until(memory, deadline)?;
+        let (mut newest, mut left, mut alone) = (first.0, most - 1, false);
+        take(first);
+        while left > 0 {
+            // In short runs: one who comes to this end anew waits for each to be over.
+            let (from, before, bias) = (newest, left, memory.bias());
+            if bias != 0 {
+                self.ring().lease_run_biased(self.me, bias, &from, left.min(RUN), |lease| {
+                    (newest, left, alone) = (lease, left - 1, true);
+                    take(Held(lease));
+                });
+            }
+            if left == before {
+                if alone {
+                    break;
+                }
+                let Ok(lease) = self.lease_unbiased(memory, 0) else { break };
+                (newest, left) = (lease, left - 1);
+                take(Held(lease));
+            }
+        }
+        Ok(())
+    }
+
     /// Looks at the clock now and then, and looks for the dead if it is time. True if it did.
     #[inline]
     fn count_call(&self, memory: &Memory) -> bool {
@@ -557,7 +633,7 @@ impl Channel {
             return Err(self.error(blocked));
         }
         let lease = self.wait(
-            self.receivers(),
+            End::Receiving,
             deadline,
             || self.ring().watch_head(),
             || match self.lease(memory) {
@@ -575,7 +651,11 @@ impl Channel {
     /// Closed, drained, and nothing left behind by the dead. `closed` is a hint that spares idle polls the senders' line.
     fn is_ended(&self) -> bool {
         // Relaxed: a hint; `is_drained` decides. One who waits looks at the truth at each tick (`wait`).
-        if self.ring().shared().hints.0.closed.load(Ordering::Relaxed) == 0 || !self.ring().is_drained() {
+        if self.ring().shared().hints.0.closed.load(Ordering::Relaxed) == 0 {
+            return false;
+        }
+        self.finish_closing();
+        if !self.ring().is_drained() {
             return false;
         }
         self.reap();
@@ -588,7 +668,7 @@ impl Channel {
     /// Being rung is being chosen among the waiters: the caller has to see to it that somebody receives.
     pub fn wait_for_message(&self, deadline: Instant, stop: impl Fn() -> bool) -> bool {
         self.wait(
-            self.receivers(),
+            End::Receiving,
             Some(deadline),
             || self.ring().watch_head(),
             || Ok((self.ring().has_work() || self.is_ended() || stop()).then_some(())),
@@ -618,12 +698,25 @@ impl Channel {
     /// Says that the message is done, and frees its slot.
     #[inline]
     pub fn release(&self, memory: Option<&Memory>, held: Held) {
+        self.release_quietly(memory, held);
+        self.wake_senders();
+    }
+
+    /// Says that the message is done, and leaves it to the caller to [wake](Self::wake_senders) somebody for its slot, as
+    /// [`publish_quietly`](Self::publish_quietly) does.
+    #[inline]
+    pub fn release_quietly(&self, memory: Option<&Memory>, held: Held) {
         self.ring().release(&held.0);
         if let Some(memory) = memory
             && held.0.counter != 0
         {
             memory.settled.store(held.0.counter, Ordering::Release);
         }
+    }
+
+    /// Wakes one who sleeps until there is room, if anybody does.
+    #[inline]
+    pub fn wake_senders(&self) {
         self.fence_if_needed();
         self.senders().ring_if_parked();
         fault!("senders rung");
@@ -638,34 +731,43 @@ impl Channel {
 
     // ---- waiting ---------------------------------------------------------------------------------------------------
 
-    /// Waits until `attempt` gives something: spins, then parks on `bell`, getting up at each tick to look for the dead.
+    /// How those who wait through this opening of the channel do so. By default [`Wait::Adaptive`].
+    pub fn wait_as(&mut self, waiting: Wait) {
+        self.waiting = waiting;
+    }
+
+    /// Asks for huge pages, where the system has them for such files.
+    pub fn use_huge_pages(&self) {
+        self.region.use_huge_pages();
+    }
+
+    /// Has all pages of the channel in memory and mapped.
+    pub fn prefault(&self) {
+        self.region.prefault();
+    }
+
+    /// Waits until `attempt` gives something: spins as long as the channel is to, then parks on `bell`, getting up at each tick to look
+    /// for the dead.
     ///
     /// `watch` gives the word that has to change first, `left_behind` says whether, after a success, somebody else who
     /// sleeps on the same bell has something to get up for.
     fn wait<'a, T>(
         &'a self,
-        bell: Bell<'a>,
+        end: End,
         deadline: Option<Instant>,
         watch: impl Fn() -> Option<(&'a AtomicU64, u64)>,
         attempt: impl Fn() -> Result<Option<T>>,
         left_behind: impl Fn() -> bool,
     ) -> Result<T> {
-        if let Some((word, before)) = watch() {
-            for _ in 0..self.spins {
-                if word.load(Ordering::Relaxed) != before {
-                    break;
-                }
-                spin_loop();
-            }
+        if let Some(found) = self.spin(end, deadline, &watch, &attempt)? {
+            return Ok(found);
         }
+        let bell = match end {
+            End::Receiving => self.receivers(),
+            End::Sending => self.senders(),
+        };
         let mut slept = false;
         loop {
-            if let Some(found) = attempt()? {
-                if slept && left_behind() {
-                    bell.ring_if_parked();
-                }
-                return Ok(found);
-            }
             let ticket = bell.announce();
             self.mend_hints();
             self.look_around();
@@ -675,18 +777,76 @@ impl Channel {
                 }
                 return Ok(found);
             }
-            let limit = match deadline {
-                None => TICK,
-                Some(deadline) => match deadline.checked_duration_since(Instant::now()) {
-                    None | Some(Duration::ZERO) => return Err(Error::Timeout),
-                    Some(left) => left.min(TICK),
-                },
-            };
+            let limit = time_left(deadline).ok_or(Error::Timeout)?.min(TICK);
             fault!("announced, not asleep");
             bell.sleep(ticket, limit);
             fault!("woken");
             bell.pass_on();
             slept = true;
+            if let Some(found) = attempt()? {
+                if left_behind() {
+                    bell.ring_if_parked();
+                }
+                return Ok(found);
+            }
+        }
+    }
+
+    /// The part of waiting before parking. `None` when it is time to park; never, where the channel is not to.
+    fn spin<'a, T>(
+        &'a self,
+        end: End,
+        deadline: Option<Instant>,
+        watch: impl Fn() -> Option<(&'a AtomicU64, u64)>,
+        attempt: impl Fn() -> Result<Option<T>>,
+    ) -> Result<Option<T>> {
+        let patience = &self.patience[end as usize];
+        let budget = match self.waiting {
+            Wait::Spin => u32::MAX,
+            Wait::Adaptive if os::processors() > 1 => patience.budget(),
+            Wait::Adaptive | Wait::Park => 0,
+        };
+        if budget == 0 || (deadline.is_some() && time_left(deadline).is_none()) {
+            return if self.waiting == Wait::Spin { Err(Error::Timeout) } else { Ok(None) };
+        }
+        let mut looks = 0;
+        let mut watched = watch();
+        while looks < budget {
+            looks += 1;
+            let glance = looks.is_multiple_of(GLANCE_EVERY);
+            if let Some((word, before)) = watched
+                && word.load(Ordering::Relaxed) == before
+                && !glance
+            {
+                spin_loop();
+                continue;
+            }
+            if let Some(found) = attempt()? {
+                patience.paid(looks);
+                return Ok(Some(found));
+            }
+            if glance {
+                if time_left(deadline).is_none() {
+                    return if self.waiting == Wait::Spin { Err(Error::Timeout) } else { Ok(None) };
+                }
+                if self.waiting == Wait::Spin {
+                    looks = 0;
+                    self.look_while_spinning();
+                }
+            }
+            watched = watch();
+        }
+        patience.in_vain();
+        Ok(None)
+    }
+
+    /// What one who never parks does instead of what waiters do at each tick.
+    #[cold]
+    fn look_while_spinning(&self) {
+        self.mend_hints();
+        self.look_around();
+        if os::processors() == 1 {
+            std::thread::yield_now();
         }
     }
 
@@ -712,27 +872,43 @@ impl Channel {
         }
     }
 
-    /// Makes the hint say what `tail` says, where whoever closed the channel died in between.
+    /// Makes the hint say what `tail` says, where whoever closed the channel died in between; or the other way round.
     fn mend_hints(&self) {
         if self.ring().tail().is_closed() {
             self.ring().shared().hints.0.closed.store(1, Ordering::Relaxed);
+        } else if self.ring().shared().hints.0.closed.load(Ordering::Relaxed) != 0 {
+            self.finish_closing();
+        }
+    }
+
+    /// Closes `tail`, where whoever closed the channel could not get at it.
+    fn finish_closing(&self) {
+        if !self.ring().tail().is_closed() {
+            self.close_tail();
         }
     }
 
     // ---- the whole channel -----------------------------------------------------------------------------------------
 
     /// Ends the channel: nothing more can be sent, what was sent can still be received.
+    ///
+    /// Where the one who has the sending end to itself was stopped between two certain instructions, it may send one more message when
+    /// it goes on, and the receivers learn of the end only then.
     pub fn close(&self) {
-        self.close_tail();
-        // Also where somebody else closed it, and may have died before this.
-        self.ring().shared().hints.0.closed.store(1, Ordering::Relaxed);
+        let (begun, closed) = (Instant::now(), &self.ring().shared().hints.0.closed);
+        while !self.close_tail() && closed.load(Ordering::Relaxed) == 0 && begun.elapsed() < CLOSING {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        // Also where somebody else closed it, and may have died before this. Where `tail` could not be closed, everybody who finds this
+        // goes on trying.
+        closed.store(1, Ordering::Relaxed);
         self.receivers().ring_all();
         self.senders().ring_all();
     }
 
     /// Whether the channel was closed.
     pub fn is_closed(&self) -> bool {
-        self.ring().tail().is_closed()
+        self.ring().tail().is_closed() || self.ring().shared().hints.0.closed.load(Ordering::Relaxed) != 0
     }
 
     /// Whether the file has lost its name: the handles that are left still reach each other, but nobody new comes.
@@ -809,6 +985,14 @@ impl Drop for Channel {
         if self.process == std::process::id() {
             self.table().leave(self.me);
         }
+    }
+}
+
+/// Until the deadline, or for ever; `None` once it has come.
+fn time_left(deadline: Option<Instant>) -> Option<Duration> {
+    match deadline {
+        None => Some(Duration::MAX),
+        Some(deadline) => deadline.checked_duration_since(Instant::now()).filter(|left| !left.is_zero()),
     }
 }
 

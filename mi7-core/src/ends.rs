@@ -244,11 +244,9 @@ impl Channel {
         }
     }
 
-    /// Closes `tail`.
-    pub(crate) fn close_tail(&self) {
-        while !self.unbiased(End::Sending, || _ = self.ring().close()) {
-            std::thread::sleep(std::time::Duration::from_millis(1));
-        }
+    /// Closes `tail`. False if that was not to be had: see [`unbiased`](Self::unbiased).
+    pub(crate) fn close_tail(&self) -> bool {
+        self.unbiased(End::Sending, || _ = self.ring().close())
     }
 
     /// Forgets a handle that sent. To be called before its memory is dropped.

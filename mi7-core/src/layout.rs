@@ -101,7 +101,7 @@ pub(crate) struct Hints {
     /// `count << 1 | hinted`: hinted, there may be a message that waits to be handed out again. Counted up and set after such a
     /// slot was made; cleared, at the same count, by who looked at all slots and found none.
     pub(crate) redeliver: AtomicU32,
-    /// Not 0: `tail` says closed. May lag behind it, never run ahead.
+    /// Not 0: the channel was closed. `tail` decides: it says so first, or, where its bias was not to be had, as soon as that is.
     pub(crate) closed: AtomicU32,
     /// Who may store `tail`: see [`crate::bias`].
     pub(crate) tail_bias: AtomicU64,

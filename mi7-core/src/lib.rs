@@ -39,6 +39,8 @@ mod ends;
 #[cfg(not(loom))]
 mod os;
 #[cfg(not(loom))]
+mod patience;
+#[cfg(not(loom))]
 mod recovery;
 #[cfg(not(loom))]
 mod region;
@@ -51,5 +53,7 @@ pub use error::{Error, Result};
 pub use layout::{Geometry, MAX_ALIGN, MAX_DELIVERIES, MAX_SCHEMA, PARTICIPANTS};
 #[cfg(not(loom))]
 pub use os::{Location, default_directory, names, random, unix_nanos};
+#[cfg(not(loom))]
+pub use patience::Wait;
 #[cfg(not(loom))]
 pub use recovery::Participant;

@@ -310,8 +310,9 @@ pub fn random<const N: usize>() -> [u8; N] {
 /// How many processors the machine has; not how many this process may use: who waits spins for another process, which may well
 /// be pinned elsewhere.
 pub(crate) fn processors() -> usize {
+    static PROCESSORS: std::sync::OnceLock<usize> = std::sync::OnceLock::new();
     // SAFETY: it takes no pointers.
-    usize::try_from(unsafe { libc::sysconf(libc::_SC_NPROCESSORS_ONLN) }).unwrap_or(1)
+    *PROCESSORS.get_or_init(|| usize::try_from(unsafe { libc::sysconf(libc::_SC_NPROCESSORS_ONLN) }).unwrap_or(1))
 }
 
 #[cfg(test)]

@@ -34,6 +34,7 @@
 //! | *waiting:* announced itself | the parked bit | the next ring makes one needless system call |
 //! | cleared the bit, woke nobody; or was woken, and looked no more | sleepers | the tick |
 //! | *closing:* closed `tail`, woke nobody | sleepers who do not know | they look at `tail` at each tick |
+//! | set the hint, could not close `tail` | a hint ahead of `tail` | senders go by the hint; whoever finds it closes `tail` |
 //! | *creating:* made the file | a file without a name | is gone with its last descriptor |
 //! | *attaching:* locked a byte, the entry not taken | a free entry | nothing to be done |
 //! | took the entry | an entry that is taken and not locked | recovered, and given back |

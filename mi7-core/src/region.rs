@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::os::unix::fs::FileExt;
 use std::ptr::NonNull;
+use std::sync::atomic::AtomicU8;
 
 use memmap2::{MmapOptions, MmapRaw};
 
@@ -11,7 +12,7 @@ use crate::layout::{Entry, Geometry, PARTICIPANTS, PREAMBLE, Preamble, Shared};
 use crate::os::{self, Location, Unnamed};
 use crate::position::Positions;
 use crate::ring::Ring;
-use crate::sync::AtomicU64;
+use crate::sync::{AtomicU64, Ordering};
 
 /// A mapped channel.
 ///
@@ -114,6 +115,28 @@ impl Region {
         unsafe { NonNull::new_unchecked(at) }
     }
 
+    /// Asks for huge pages; where there are none, nothing happens.
+    pub(crate) fn use_huge_pages(&self) {
+        // Both are advice. The first is for pages to come, the second collapses those that are there (Linux 6.1), which is all of
+        // them: the file was preallocated.
+        let _ = self.map.advise(memmap2::Advice::HugePage);
+        // SAFETY: the range is the map's, and what it holds stays as it is.
+        unsafe { libc::madvise(self.map.as_mut_ptr().cast(), self.map.len(), MADV_COLLAPSE) };
+    }
+
+    /// Has the kernel map every page now, to be written to (Linux 5.14).
+    pub(crate) fn prefault(&self) {
+        if self.map.advise(memmap2::Advice::PopulateWrite).is_ok() {
+            return;
+        }
+        for at in (0..self.map.len()).step_by(4096) {
+            // SAFETY: the offset lies within the map.
+            let byte = unsafe { self.map.as_mut_ptr().add(at) };
+            // SAFETY: a byte of shared memory, which is there as long as the map; nothing comes of what is read.
+            unsafe { AtomicU8::from_ptr(byte) }.load(Ordering::Relaxed);
+        }
+    }
+
     /// The entries of the participant table.
     pub(crate) fn entries(&self) -> &[Entry] {
         // SAFETY: the table lies within the map (the invariant).
@@ -122,6 +145,9 @@ impl Region {
         unsafe { std::slice::from_raw_parts(at.cast::<Entry>(), PARTICIPANTS as usize) }
     }
 }
+
+/// From Linux's `asm-generic/mman-common.h`; the libc crate has it for glibc only.
+const MADV_COLLAPSE: libc::c_int = 25;
 
 fn io_failure(call: &'static str, location: &Location) -> impl Fn(std::io::Error) -> Error {
     move |error| match error.raw_os_error() {

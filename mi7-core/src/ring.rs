@@ -66,7 +66,7 @@ pub(crate) struct Claim {
 }
 
 /// A slot leased by a receiver: the holder's to read, until released or put back.
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct Lease {
     pub(crate) index: u32,
     pub(crate) lap: u64,
@@ -552,6 +552,45 @@ impl Ring {
         self.shared().head.0.counter.store(to.0, Ordering::Release);
         fault!("head stored");
         Some(Lease { index: slot.index, lap, deliveries: 0, counter: to.0 })
+    }
+
+    /// Leases the messages behind `last`, the caller's newest lease, which is not settled yet: as many as there are, up to `most`.
+    /// Nothing where that takes more than a glance. As [`lease_biased`](Self::lease_biased), under one [`Bias::move_as`] for all:
+    /// `take` has to be quick.
+    #[inline]
+    pub(crate) fn lease_run_biased(
+        &self,
+        me: Owner,
+        bias: u64,
+        last: &Lease,
+        most: usize,
+        mut take: impl FnMut(Lease),
+    ) {
+        let Some(_moving) = self.head_bias().move_as(bias) else { return };
+        if self.head().0 != last.counter {
+            return;
+        }
+        let Some(mut before) = self.slot(last.index) else { return };
+        let mut recorded = Word::leased(last.lap, me, last.deliveries);
+        let mut position = self.positions.at(last.lap, last.index);
+        for _ in 0..most {
+            position = self.positions.next(position);
+            let (Some(slot), lap) = (self.slot(self.positions.index(position)), self.positions.lap(position)) else {
+                return;
+            };
+            if slot.load() != Word::ready(lap) {
+                return;
+            }
+            // The name in the counter is about to be overwritten. Whoever else records it stores the same.
+            before.word.store(recorded.0, Ordering::Release);
+            fault!("lease recorded by its holder");
+            let to = Counter::new(self.positions.next(position), me);
+            // Partner: the Acquire load in `head`.
+            self.shared().head.0.counter.store(to.0, Ordering::Release);
+            fault!("head stored in a run");
+            take(Lease { index: slot.index, lap, deliveries: 0, counter: to.0 });
+            (before, recorded) = (slot, Word::leased(lap, me, 0));
+        }
     }
 
     /// Leases a message that waits to be handed out again, the oldest first.

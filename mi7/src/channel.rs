@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use mi7_core::{Channel, Geometry, Info, Location, Spec};
+use mi7_core::{Channel, Geometry, Info, Location, Spec, Wait};
 
 use crate::dynamic;
 use crate::payload::{Encoding, Kind, Payload, Size, Slot};
@@ -43,6 +43,9 @@ impl<T: Payload> SharedChannel<T> {
             max_deliveries: None,
             single_sender: false,
             single_receiver: false,
+            wait: Wait::default(),
+            huge_pages: false,
+            prefault: false,
             directory: None,
             mode: 0o600,
             message: PhantomData,
@@ -76,7 +79,14 @@ impl<T: Payload> SharedChannel<T> {
         Self::options().open_or_create(name)
     }
 
-    fn new(core: Channel) -> Self {
+    fn new(mut core: Channel, options: &Options<T>) -> Self {
+        core.wait_as(options.wait);
+        if options.huge_pages {
+            core.use_huge_pages();
+        }
+        if options.prefault {
+            core.prefault();
+        }
         SharedChannel { core: Arc::new(core), message: PhantomData }
     }
 
@@ -212,6 +222,9 @@ pub struct Options<T: Payload> {
     max_deliveries: Option<u32>,
     single_sender: bool,
     single_receiver: bool,
+    wait: Wait,
+    huge_pages: bool,
+    prefault: bool,
     directory: Option<PathBuf>,
     mode: u32,
     message: PhantomData<fn(T) -> T>,
@@ -300,6 +313,40 @@ impl<T: Payload> Options<T> {
         self
     }
 
+    /// How the handles of this opening wait while there is nothing to receive, or no room: see [`Wait`]. By default
+    /// [`Wait::Adaptive`]. Others who have the channel open wait as they were told to.
+    ///
+    /// ```
+    /// # let directory = tempfile::tempdir()?;
+    /// let options = mi7::SharedChannel::<u64>::options().directory(directory.path());
+    /// let ticks = options.wait(mi7::Wait::Spin).create("ticks")?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn wait(mut self, how: Wait) -> Self {
+        self.wait = how;
+        self
+    }
+
+    /// Asks the system for huge pages: fewer misses of the processor's address cache where large messages, or very many, go through.
+    ///
+    /// They are there where `/sys/kernel/mm/transparent_hugepage/shmem_enabled` says `advise`, `within_size` or `always` (and for a
+    /// channel of at least two megabytes); elsewhere this does nothing. `ShmemPmdMapped` in `/proc/self/smaps` tells how much came of
+    /// it.
+    #[must_use]
+    pub fn huge_pages(mut self) -> Self {
+        self.huge_pages = true;
+        self
+    }
+
+    /// Touches all of the channel's memory when it is made or opened, so that no message is the first to, and waits a microsecond for
+    /// the kernel. Takes a millisecond for some 10 megabytes.
+    #[must_use]
+    pub fn prefault(mut self) -> Self {
+        self.prefault = true;
+        self
+    }
+
     /// The directory of the channel's file; by default `/dev/shm/mi7-<uid>`, which is made with mode 0700. It has to be on a
     /// file system that has `O_TMPFILE` (tmpfs, ext4, xfs, btrfs); only one in memory is fast.
     #[must_use]
@@ -337,7 +384,7 @@ impl<T: Payload> Options<T> {
             single_sender: self.single_sender,
             single_receiver: self.single_receiver,
         };
-        Channel::create(self.location(name)?, &spec).map(SharedChannel::new)
+        Channel::create(self.location(name)?, &spec).map(|core| SharedChannel::new(core, self))
     }
 
     /// Opens a channel.
@@ -350,7 +397,7 @@ impl<T: Payload> Options<T> {
     pub fn open(&self, name: &str) -> Result<SharedChannel<T>> {
         let location = self.location(name)?;
         let path = location.path();
-        Channel::open(location, |info| self.accept(info, &path)).map(SharedChannel::new)
+        Channel::open(location, |info| self.accept(info, &path)).map(|core| SharedChannel::new(core, self))
     }
 
     /// Opens a channel, or makes it if there is none. Of several processes that do this at once, one makes it and all get it.
@@ -519,6 +566,9 @@ impl<T: Payload> fmt::Debug for Options<T> {
             .field("max_deliveries", &self.max_deliveries)
             .field("single_sender", &self.single_sender)
             .field("single_receiver", &self.single_receiver)
+            .field("wait", &self.wait)
+            .field("huge_pages", &self.huge_pages)
+            .field("prefault", &self.prefault)
             .field("directory", &self.directory)
             .field("mode", &format_args!("{:04o}", self.mode))
             .finish()

@@ -35,7 +35,7 @@ const PREFIX: usize = size_of::<u32>();
 /// What bincode adds to the data of a [`Message`] at the most: id, length and timestamp, nine bytes each.
 const MESSAGE_OVERHEAD: usize = 27;
 
-fn config() -> impl bincode::config::Config {
+fn config() -> bincode::config::Configuration {
     bincode::config::standard()
 }
 
@@ -250,7 +250,7 @@ impl<T: Serialize + DeserializeOwned + 'static> Payload for Bincode<T> {
     unsafe fn view(slot: Slot) -> Result<Bincode<T>> {
         // SAFETY: the caller's promise.
         let bytes = unsafe { encoded(slot) }?;
-        decode(bytes, bincode::serde::decode_from_slice(bytes, config())).map(Bincode)
+        decode(bytes, decode_within_limits(bytes)).map(Bincode)
     }
 
     fn take(view: Bincode<T>) -> Bincode<T> {
@@ -323,6 +323,23 @@ unsafe fn encoded<'a>(slot: Slot) -> Result<&'a [u8]> {
         found: format!("{len} bytes"),
         expected: format!("at most {}", body.len()),
     })
+}
+
+/// Decodes a value of `bytes` bytes, and lets a length among them that cannot be true ask for no more memory than they could hold.
+///
+/// Bincode's limit counts what values take when they are decoded: of a number that was written in one byte up to 16. It has to be a
+/// constant.
+fn decode_within_limits<T: DeserializeOwned>(bytes: &[u8]) -> Result<(T, usize), bincode::error::DecodeError> {
+    use bincode::serde::decode_from_slice as decode;
+    match bytes.len() {
+        0..0x1000 => decode(bytes, config().with_limit::<0x1_0000>()),
+        0x1000..0x1_0000 => decode(bytes, config().with_limit::<0x10_0000>()),
+        0x1_0000..0x10_0000 => decode(bytes, config().with_limit::<0x100_0000>()),
+        0x10_0000..0x100_0000 => decode(bytes, config().with_limit::<0x1000_0000>()),
+        0x100_0000..0x1000_0000 => decode(bytes, config().with_limit::<0x1_0000_0000>()),
+        // A message has at most 2³² bytes.
+        _ => decode(bytes, config().with_limit::<0x10_0000_0000>()),
+    }
 }
 
 fn decode<T>(bytes: &[u8], decoded: Result<(T, usize), bincode::error::DecodeError>) -> Result<T> {

@@ -67,7 +67,8 @@
 //! | send | [`try_send`](Sender::try_send) | [`send`](Sender::send) | [`send_timeout`](Sender::send_timeout) |
 //! | receive | [`try_recv`](Receiver::try_recv) | [`recv`](Receiver::recv) | [`recv_timeout`](Receiver::recv_timeout) |
 //!
-//! Who waits spins for some microseconds and then sleeps on a futex. While nobody sleeps, nobody makes a system call.
+//! Who waits looks for as long as that has been paying, some microseconds at the most, and then sleeps on a futex; [`Options::wait`]
+//! has other ways. While nobody sleeps, nobody makes a system call.
 //! [`close`](SharedChannel::close) wakes everybody.
 //!
 //! # What is promised
@@ -135,6 +136,7 @@ extern crate self as mi7;
 
 mod archive;
 mod arrival;
+mod batch;
 mod channel;
 mod dynamic;
 pub mod fixed;
@@ -148,6 +150,7 @@ mod sender;
 
 use std::path::Path;
 
+pub use batch::{Batch, BatchIter, Loans};
 pub use channel::{
     DEFAULT_BYTES, DEFAULT_CAPACITY, DEFAULT_MAX_MESSAGE_SIZE, End, Listed, ListedChannel, Options, SharedChannel,
     Status,
@@ -155,7 +158,7 @@ pub use channel::{
 pub use dynamic::{Bincode, Message, MessageView};
 pub use fixed::{FixedString, FixedVec};
 pub use message::ShmMessage;
-pub use mi7_core::{Error, Result};
+pub use mi7_core::{Error, Result, Wait};
 pub use mi7_derive::{ShmMessage, message};
 pub use payload::Payload;
 pub use queue::{CrossProcessQueue, QueueStatus, SharedMemoryError};

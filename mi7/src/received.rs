@@ -57,19 +57,42 @@ impl Hold<'_> {
 impl<'a, T: Payload> Received<'a, T> {
     #[inline]
     pub(crate) fn new(receiver: &'a Receiver<T>, held: Held) -> Result<Self> {
-        let (channel, memory) = receiver.parts();
-        let slot = receiver.channel().slot(channel.message(&held));
         // From here on the drop settles the lease: it frees the slot if the message turns out to be none, and puts it back
         // if decoding panics.
-        let mut received = Received {
-            hold: Hold::Receiver(channel, memory),
-            held: Some(held),
-            view: None,
-            unwinding: thread::panicking(),
-        };
-        // SAFETY: the channel was made or opened for this type, and nobody writes to a leased slot.
-        received.view = Some(unsafe { T::view(slot) }?);
+        let mut received = Self::unchecked(receiver, held);
+        received.check(receiver)?;
         Ok(received)
+    }
+
+    /// One that has to be [checked](Self::check) before anybody gets it.
+    #[inline]
+    pub(crate) fn unchecked(receiver: &'a Receiver<T>, held: Held) -> Self {
+        let (channel, memory) = receiver.parts();
+        Received { hold: Hold::Receiver(channel, memory), held: Some(held), view: None, unwinding: thread::panicking() }
+    }
+
+    #[inline]
+    pub(crate) fn check(&mut self, receiver: &Receiver<T>) -> Result<()> {
+        if let Some(held) = &self.held {
+            let slot = receiver.channel().slot(receiver.parts().0.message(held));
+            // SAFETY: the channel was made or opened for this type, and nobody writes to a leased slot.
+            self.view = Some(unsafe { T::view(slot) }?);
+        }
+        Ok(())
+    }
+
+    /// Ends the lease as a drop would, but wakes nobody. True if that is left to do: there is room.
+    #[inline]
+    pub(crate) fn settle_quietly(&mut self) -> bool {
+        let Some(held) = self.held.take() else { return false };
+        let (channel, memory) = self.hold.channel();
+        if thread::panicking() && !self.unwinding {
+            channel.put_back(held);
+            false
+        } else {
+            channel.release_quietly(memory, held);
+            true
+        }
     }
 
     /// How often this message has been handed out, this time included: 1, unless a receiver died or panicked with it or put
@@ -161,12 +184,8 @@ impl<T: Payload<Target: fmt::Debug>> fmt::Debug for Received<'_, T> {
 impl<T: Payload> Drop for Received<'_, T> {
     #[inline]
     fn drop(&mut self) {
-        let Some(held) = self.held.take() else { return };
-        let (channel, memory) = self.hold.channel();
-        if thread::panicking() && !self.unwinding {
-            channel.put_back(held);
-        } else {
-            channel.release(memory, held);
+        if self.settle_quietly() {
+            self.hold.channel().0.wake_senders();
         }
     }
 }

@@ -80,7 +80,7 @@ impl<T: Payload> Sender<T> {
 
     /// Claims a slot for a message, waiting only if the message can be sent at all.
     #[inline]
-    fn claim(&self, message: &T, deadline: Option<Instant>) -> Result<Grant> {
+    pub(crate) fn claim(&self, message: &T, deadline: Option<Instant>) -> Result<Grant> {
         match self.core().try_claim(&self.memory) {
             Err(Error::Full) => {
                 message.fits(self.channel.core().info().geometry.payload as usize)?;
@@ -98,13 +98,18 @@ impl<T: Payload> Sender<T> {
     }
 
     #[inline]
-    fn loan_of(&self, grant: Grant) -> Loan<'_, T> {
+    pub(crate) fn loan_of(&self, grant: Grant) -> Loan<'_, T> {
         Loan { sender: self, grant: Some(grant), written: false, message: PhantomData }
     }
 
     #[inline]
     fn core(&self) -> &Arc<Channel> {
         self.channel.core()
+    }
+
+    #[inline]
+    pub(crate) fn parts(&self) -> (&Arc<Channel>, &Memory) {
+        (self.core(), &self.memory)
     }
 
     /// The channel this is an end of.
@@ -192,12 +197,21 @@ impl<T: Payload> Loan<'_, T> {
     ///
     /// [`Error::Unwritten`]: nothing was sent, the slot went back.
     #[inline]
-    pub fn send(mut self) -> Result<()> {
+    pub fn send(self) -> Result<()> {
+        let channel = self.sender.core();
+        self.send_quietly()?;
+        channel.wake_receivers();
+        Ok(())
+    }
+
+    /// Sends what was written, and wakes nobody.
+    #[inline]
+    pub(crate) fn send_quietly(mut self) -> Result<()> {
         if !self.written {
             return Err(Error::Unwritten);
         }
         if let Some(grant) = self.grant.take() {
-            self.sender.core().publish(&self.sender.memory, grant);
+            self.sender.core().publish_quietly(&self.sender.memory, grant);
         }
         Ok(())
     }

@@ -139,6 +139,12 @@ fn lengths_and_bytes_that_are_no_message_are_refused_and_the_channel_goes_on() {
     bytes.is_refused(&message, 5, &[253, 255, 255, 255, 255, 255, 255, 255, 255], "message");
     let letters = Victim::<Bincode<Letter>>::new();
     letters.is_refused(&Bincode::pack(1, 1), 4, &[0xFF; 60], "message");
+    // Found by the fuzzer: lengths that no memory has room for.
+    let texts = Victim::<Bincode<String>>::new();
+    for length in [u64::MAX, u64::MAX >> 1, 1 << 40] {
+        let bytes: Vec<u8> = [253].into_iter().chain(length.to_le_bytes()).collect();
+        texts.is_refused(&Bincode("x".repeat(100)), 4, &bytes, "message");
+    }
 }
 
 #[test]
@@ -387,6 +393,30 @@ fn counts_at_the_end_of_their_range_do_not_overflow() {
         );
         endure(&steps).unwrap_or_else(|error| panic!("{tail:x}, {statistic}: {error}"));
     }
+}
+
+#[test]
+fn whoever_closes_does_not_wait_for_one_who_never_goes_on() {
+    // Found by the fuzzer: the first who opened the channel, and lives, is said to be about to claim.
+    const BUSY: u64 = SHARED + 8;
+    const TAIL_BIAS: u64 = SHARED + 520;
+    let bias = 7 << 16 | 1;
+    let stage = Stage::new(ACTOR);
+    let channel = stage.options::<u64>().create("victim").expect("a channel");
+    let file = File::options().write(true).open(stage.file("victim")).expect("its file");
+    let (tx, rx) = channel.split();
+    for at in [BUSY, TAIL_BIAS] {
+        file.write_all_at(&u64::to_le_bytes(bias), at).expect("the file takes it");
+    }
+    let begun = Instant::now();
+    channel.close();
+    assert!(begun.elapsed() < Duration::from_secs(10), "{:?}", begun.elapsed());
+    assert!(channel.is_closed());
+    assert!(matches!(tx.try_send(&1), Err(Error::Closed)), "those who can be told are");
+    assert!(matches!(rx.recv_timeout(Duration::from_millis(50)), Err(Error::Timeout)), "it may send yet");
+    // It goes on.
+    file.write_all_at(&[0; 8], BUSY).expect("the file takes it");
+    assert!(matches!(rx.recv_timeout(Duration::from_secs(5)), Err(Error::Closed)), "and now it cannot");
 }
 
 #[test]

@@ -118,7 +118,9 @@ impl World {
     fn leave_busy(&self, died: &'static str) {
         let (claims, bias) = match died {
             "tail stored" => (&self.ring.shared().tail.0, self.ring.tail_bias()),
-            "head stored" => (&self.ring.shared().head.0, self.ring.head_bias()),
+            "head stored" | "lease recorded by its holder" | "head stored in a run" => {
+                (&self.ring.shared().head.0, self.ring.head_bias())
+            }
             _ => return,
         };
         // It may have been revoked meanwhile, and still be waited for; but not cleared, or nobody waits for it.

@@ -7,13 +7,16 @@
 //!
 //! | command | |
 //! |---|---|
-//! | `create`, `open`, `attach NAME [capacity=N] [size=N] [mode=OCTAL] [deliveries=N]` | the channel that all else is about |
+//! | `create`, `open`, `attach NAME [capacity=N] [size=N] [mode=OCTAL] [deliveries=N] [wait=WAY]` | the channel that all else is about |
 //! | `detach` | lets go of it |
 //! | `again N` | opens it N times more, and keeps them |
 //! | `send`, `try_send SENDER NUMBER`; `send_timeout SENDER NUMBER MS` | |
 //! | `recv`, `try_recv`, `recv_timeout MS` | receives, and is done with it |
 //! | `hold` | receives, and keeps it; `release`, `requeue` end that, for the oldest |
 //! | `panic` | receives, and panics with it |
+//! | `send_many SENDER FIRST COUNT` | how many it sent |
+//! | `recv_many MOST` | `batch SENDER:NUMBER:DELIVERIES …`; `hold_many MOST` keeps them, until `release_many` |
+//! | `loan_many MOST COUNT SENDER` | lends slots, writes and sends so many of them |
 //! | `loan`; `loan_send SENDER NUMBER`, `loan_drop`, `loan_unwritten` | takes a loan, and ends it |
 //! | `produce SENDER COUNT` | sends messages 0 to COUNT |
 //! | `consume` | receives until the channel is closed: `consumed SENDER:NUMBER:DELIVERIES …` |
@@ -29,7 +32,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use mi7::{Bincode, Error, Loan, Message, Received, Receiver, Sender, SharedChannel};
+use mi7::{Bincode, Error, Loan, Message, Received, Receiver, Sender, SharedChannel, Wait};
 use mi7_tests::{Letter, Load, Parcel, Slab, variant};
 use rustix::process::{Signal, getpid, kill_process};
 
@@ -136,6 +139,30 @@ impl<L: Load> Actor<L> {
                 assert!(panicked.is_err());
                 done()
             }
+            "send_many" => {
+                let messages = (number(2)..number(2) + number(3)).map(|one| L::pack(number(1) as u32, one));
+                self.ends().0.send_many(messages).map(|sent| sent.to_string())
+            }
+            "recv_many" => self.ends().1.recv_many(number(1) as usize).map(|batch| list("batch", &batch)),
+            "hold_many" => {
+                let batch = self.ends().1.recv_many(number(1) as usize)?;
+                let reply = list("batch", &batch);
+                let kept: Vec<_> = batch.into_iter().map(Received::detach).collect();
+                self.held.extend(kept);
+                Ok(reply)
+            }
+            "release_many" => {
+                self.held.clear();
+                done()
+            }
+            "loan_many" => {
+                let mut loans = self.ends().0.loan_many(number(1) as usize)?;
+                let lent = loans.len();
+                for (loan, one) in loans.iter_mut().zip(0..number(2)) {
+                    loan.write(&L::pack(number(3) as u32, one))?;
+                }
+                loans.send().map(|sent| format!("{sent} of {lent}"))
+            }
             "loan" => {
                 // For ever: a loan borrows its sender, and this one outlives the command.
                 let sender: &'static Sender<L> = Box::leak(Box::new(self.ends().0.clone()));
@@ -161,8 +188,7 @@ impl<L: Load> Actor<L> {
             "consume" => {
                 let mut reply = String::from("consumed");
                 for received in self.ends().1.iter() {
-                    let (sender, number) = L::unpack(&received).expect("a whole message");
-                    reply += &format!(" {sender}:{number}:{}", received.deliveries());
+                    reply += &list("", &[received]);
                 }
                 Ok(reply)
             }
@@ -209,6 +235,9 @@ impl<L: Load> Actor<L> {
                 Some(("capacity", slots)) => options.capacity(slots.parse().expect("a number")),
                 Some(("size", bytes)) => options.max_message_size(bytes.parse().expect("a number")),
                 Some(("deliveries", times)) => options.max_deliveries(times.parse().expect("a number")),
+                Some(("wait", "spin")) => options.wait(Wait::Spin),
+                Some(("wait", "adaptive")) => options.wait(Wait::Adaptive),
+                Some(("wait", "park")) => options.wait(Wait::Park),
                 Some(("mode", mode)) => options.mode(octal(mode)),
                 _ => panic!("no such option: {option}"),
             };
@@ -279,6 +308,15 @@ fn done() -> Reply {
 
 fn octal(text: &str) -> u32 {
     u32::from_str_radix(text, 8).expect("octal digits")
+}
+
+fn list<L: Load>(what: &str, messages: &[Received<'_, L>]) -> String {
+    let mut text = String::from(what);
+    for received in messages {
+        let (sender, number) = L::unpack(received).expect("a whole message");
+        text += &format!(" {sender}:{number}:{}", received.deliveries());
+    }
+    text
 }
 
 fn show<L: Load>(received: &Received<'_, L>) -> String {

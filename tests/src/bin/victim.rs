@@ -38,6 +38,30 @@ fn main() -> Result<()> {
         }
         "send" => send(&tx),
         "receive" => receive(&rx),
+        "send many" => {
+            for first in (VICTIM..VICTIM + 24).step_by(3) {
+                tx.send_many((first..first + 3).map(numbered))?;
+                (first..first + 3).for_each(|number| say("sent", number));
+            }
+            let mut loans = tx.loan_many(3)?;
+            loans[0].write(&numbered(VICTIM + 24))?;
+            loans.send()?;
+            say("sent", VICTIM + 24);
+            Ok(())
+        }
+        "receive many" => {
+            for _ in 0..8 {
+                // Until there are some.
+                std::thread::sleep(Duration::from_millis(4));
+                for message in rx.recv_many(3)? {
+                    let number = message[0].to_native();
+                    say("got", number);
+                    drop(message);
+                    say("done", number);
+                }
+            }
+            Ok(())
+        }
         // For as long as a message that cannot be moved is left alone, and somewhat longer.
         "bury" | "bury in vain" => (0..4).try_for_each(|_| {
             receive_some(&rx, 12)?;

@@ -133,6 +133,23 @@ impl<'a> Party<'a> {
         let _ = self.hand.receive();
     }
 
+    /// Takes two at once, if there are two and it is alone.
+    fn receive_two(&mut self) {
+        let ring = &self.hand.world.ring;
+        if self.bias != 0
+            && let Some(first) = ring.lease_biased(self.hand.me, self.hand.received, self.bias)
+        {
+            let mut second = None;
+            ring.lease_run_biased(self.hand.me, self.bias, &first, 1, |lease| second = Some(lease));
+            self.hand.release(&first);
+            if let Some(second) = second {
+                self.hand.release(&second);
+            }
+            return;
+        }
+        self.receive();
+    }
+
     fn retire(self) {
         if self.bias != 0 {
             self.end.bias().give_back(self.bias);
@@ -324,6 +341,50 @@ fn a_lone_receiver_may_die_while_another_comes() {
         });
         assert_ne!(DEATHS.get(), 0, "nobody ever died at {doom:?}");
     }
+}
+
+#[test]
+fn a_lone_receiver_that_takes_two_at_once_may_die_while_another_comes() {
+    let dooms = [None, Some(("lease recorded by its holder", 1)), Some(("head stored in a run", 1))];
+    for doom in dooms {
+        DEATHS.set(0);
+        check(2, move || {
+            let world = World::new(2);
+            let mut main = world.hand(MAIN);
+            (1..=2).for_each(|value| main.send(value).unwrap());
+            let end = End::of_receivers(&world);
+            let (bias, ours, theirs) = (biased(&end), Arc::clone(&end), end);
+            let actors = [
+                world.act(A, doom, move |hand| Party::with(&ours, hand, bias).receive_two()),
+                world.act(B, None, move |hand| {
+                    Party::new(&theirs, hand).receive();
+                    hand.reap();
+                }),
+            ];
+            let mut logs = join(actors);
+            logs.push(std::mem::take(&mut main.log));
+            settle(&world, logs);
+        });
+        assert_eq!(DEATHS.get() != 0, doom.is_some(), "nobody ever died at {doom:?}");
+    }
+}
+
+#[test]
+fn what_two_at_once_are_taken_of_is_sent_meanwhile() {
+    check(2, || {
+        let world = World::new(2);
+        let mut main = world.hand(MAIN);
+        main.send(1).unwrap();
+        let end = End::of_receivers(&world);
+        let bias = biased(&end);
+        let actors = [
+            world.act(A, None, move |hand| Party::with(&end, hand, bias).receive_two()),
+            world.act(B, None, |hand| (11..=12).for_each(|value| _ = hand.send(value))),
+        ];
+        let mut logs = join(actors);
+        logs.push(std::mem::take(&mut main.log));
+        settle(&world, logs);
+    });
 }
 
 const REVOKER: &[Doom] = &[("bias revoked, holder not waited for", 1), ("bias revoked, not cleared", 1)];
