@@ -72,7 +72,7 @@ impl<'a> Bias<'a> {
     }
 
     /// Says that the holder of `bias` is about to move the counter. `None` if it may not: the bias was revoked.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn move_as(self, bias: u64) -> Option<Moving<'a>> {
         self.claims.busy.store(bias, Ordering::Relaxed);
         let moving = Moving(&self.claims.busy);

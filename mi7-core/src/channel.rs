@@ -11,7 +11,7 @@ use crate::error::{Error, Result};
 use crate::layout::{Entry, Geometry, Preamble};
 use crate::os::{self, Location};
 use crate::patience::{Patience, Wait};
-use crate::position::{Owner, Phase, Word};
+use crate::position::{Owner, Phase, Position, Word};
 use crate::recovery::{Participant, Table};
 use crate::region::Region;
 use crate::ring::{Blocked, Claim, Lease, Ring};
@@ -183,6 +183,8 @@ const GLANCE_EVERY: u32 = 256;
 const CLOCK_EVERY: u32 = 64;
 /// How long whoever closes a channel tries to close `tail` before it leaves that to the others.
 const CLOSING: Duration = TICK;
+/// How long a sender that finds the channel full holds back at the most, in turns of a spin loop of 10 to 20 ns.
+const HOLD_BACK: u32 = 64;
 /// The most messages that are leased under one [`Bias::move_as`](crate::bias::Bias::move_as).
 const RUN: usize = 64;
 /// Every so many sends at the most, the depth is looked at.
@@ -325,7 +327,7 @@ impl Channel {
     /// # Errors
     ///
     /// [`Error::Full`], [`Error::Closed`], [`Error::Exhausted`], [`Error::Corrupt`].
-    #[inline]
+    #[inline(never)]
     pub fn try_claim(&self, memory: &Memory) -> Result<Grant> {
         match self.claim(memory) {
             Ok(claim) => Ok(Grant(claim)),
@@ -349,7 +351,7 @@ impl Channel {
     /// # Errors
     ///
     /// [`Error::Timeout`], [`Error::Closed`], [`Error::Exhausted`], [`Error::Corrupt`].
-    #[inline]
+    #[inline(never)]
     pub fn claim_until(&self, memory: &Memory, deadline: Option<Instant>) -> Result<Grant> {
         match self.claim(memory) {
             Ok(claim) => Ok(Grant(claim)),
@@ -357,15 +359,23 @@ impl Channel {
         }
     }
 
+    /// Claims a slot if this handle is alone at its end, and there is room: what most calls come to, in few instructions. `None` does
+    /// not mean that [`try_claim`](Self::try_claim) will fail.
+    #[inline(always)]
+    pub fn claim_at_once(&self, memory: &Memory) -> Option<Grant> {
+        let bias = memory.bias();
+        if bias == 0 {
+            return None;
+        }
+        self.ring().claim_biased(self.me, memory.settled.load(Ordering::Acquire), bias).map(Grant)
+    }
+
     #[inline]
     fn claim(&self, memory: &Memory) -> Result<Claim, Blocked> {
-        let settled = memory.settled.load(Ordering::Acquire);
-        let bias = memory.bias();
-        if bias != 0
-            && let Some(claim) = self.ring().claim_biased(self.me, settled, bias)
-        {
-            return Ok(claim);
+        if let Some(grant) = self.claim_at_once(memory) {
+            return Ok(grant.0);
         }
+        let settled = memory.settled.load(Ordering::Acquire);
         // Relaxed: who closes goes by `tail`; this is for where it cannot.
         if self.ring().shared().hints.0.closed.load(Ordering::Relaxed) != 0 {
             self.finish_closing();
@@ -411,17 +421,23 @@ impl Channel {
     /// Hands the message over.
     #[inline]
     pub fn publish(&self, memory: &Memory, grant: Grant) {
-        self.publish_quietly(memory, grant);
+        self.publish_quietly(memory, &mut Some(grant));
         self.wake_receivers();
     }
 
     /// Hands the message over, and leaves it to the caller to [wake](Self::wake_receivers) somebody for it: soon, for one who sleeps
     /// looks around of its own accord only ten times a second.
-    #[inline]
-    pub fn publish_quietly(&self, memory: &Memory, grant: Grant) {
-        self.ring().publish(&grant.0);
-        memory.settled.store(grant.0.counter, Ordering::Release);
-        self.sample_depth(memory, &grant.0);
+    ///
+    /// The grant is taken from where it lies: to move it out first would be to load in one piece what has just been stored in several,
+    /// for which the processor waits. Where there is none, nothing is done.
+    #[inline(always)]
+    pub fn publish_quietly(&self, memory: &Memory, grant: &mut Option<Grant>) {
+        if let Some(Grant(claim)) = grant {
+            self.ring().publish(claim);
+            memory.settled.store(claim.counter, Ordering::Release);
+            self.sample_depth(memory, claim);
+        }
+        *grant = None;
     }
 
     /// Wakes one who sleeps until there is a message, if anybody does.
@@ -451,17 +467,26 @@ impl Channel {
 
     /// Keeps the peak. Looks at `head`, which is the receivers' line, only where the depth as last known would be a new
     /// peak, and ever more rarely while it turns out not to be.
-    #[inline]
+    #[inline(always)]
     fn sample_depth(&self, memory: &Memory, claim: &Claim) {
         let wait = memory.depth_in.load(Ordering::Relaxed);
         if wait > 0 {
             memory.depth_in.store(wait - 1, Ordering::Relaxed);
-            return;
+        } else {
+            self.sample_depth_now(memory, claim.position);
         }
+    }
+
+    #[inline(never)]
+    fn sample_depth_now(&self, memory: &Memory, position: Position) {
         let (positions, stats) = (self.ring().positions, &self.ring().shared().stats.0);
-        let sent = positions.count(claim.position) + 1;
+        let sent = positions.count(position) + 1;
         let peak = stats.peak.load(Ordering::Relaxed);
-        if sent.saturating_sub(memory.head.load(Ordering::Relaxed)) <= peak {
+        let known = sent.saturating_sub(memory.head.load(Ordering::Relaxed));
+        if known <= peak {
+            // It takes as many sends more until it can be one.
+            let wait = u32::try_from(peak - known).unwrap_or(DEPTH_EVERY).min(DEPTH_EVERY);
+            memory.depth_in.store(wait, Ordering::Relaxed);
             return;
         }
         let head = positions.count(self.ring().head().position());
@@ -500,7 +525,7 @@ impl Channel {
     /// # Errors
     ///
     /// [`Error::Empty`], [`Error::Closed`] once the channel is closed and drained, [`Error::Corrupt`].
-    #[inline]
+    #[inline(never)]
     pub fn try_lease(&self, memory: &Memory) -> Result<Held> {
         match self.lease(memory) {
             Ok(lease) => Ok(Held(lease)),
@@ -528,7 +553,7 @@ impl Channel {
     /// # Errors
     ///
     /// [`Error::Timeout`], [`Error::Closed`] once the channel is closed and drained, [`Error::Corrupt`].
-    #[inline]
+    #[inline(never)]
     pub fn lease_until(&self, memory: &Memory, deadline: Option<Instant>) -> Result<Held> {
         match self.lease(memory) {
             Ok(lease) => Ok(Held(lease)),
@@ -536,17 +561,25 @@ impl Channel {
         }
     }
 
+    /// Leases a message if this handle is alone at its end, and there is one: what most calls come to, in few instructions. `None` does
+    /// not mean that [`try_lease`](Self::try_lease) will fail.
+    #[inline(always)]
+    pub fn lease_at_once(&self, memory: &Memory) -> Option<Held> {
+        let bias = memory.bias();
+        if bias == 0 {
+            return None;
+        }
+        let lease = self.ring().lease_biased(self.me, memory.settled.load(Ordering::Acquire), bias)?;
+        self.count_call(memory);
+        Some(Held(lease))
+    }
+
     #[inline]
     fn lease(&self, memory: &Memory) -> Result<Lease, Blocked> {
-        let settled = memory.settled.load(Ordering::Acquire);
-        let bias = memory.bias();
-        let lease = if bias != 0
-            && let Some(lease) = self.ring().lease_biased(self.me, settled, bias)
-        {
-            lease
-        } else {
-            self.lease_unbiased(memory, settled)?
-        };
+        if let Some(held) = self.lease_at_once(memory) {
+            return Ok(held.0);
+        }
+        let lease = self.lease_unbiased(memory, memory.settled.load(Ordering::Acquire))?;
         // On a channel that is never empty nobody waits, and so nobody looks for the dead but here.
         self.count_call(memory);
         Ok(lease)
@@ -698,20 +731,23 @@ impl Channel {
     /// Says that the message is done, and frees its slot.
     #[inline]
     pub fn release(&self, memory: Option<&Memory>, held: Held) {
-        self.release_quietly(memory, held);
+        self.release_quietly(memory, &mut Some(held));
         self.wake_senders();
     }
 
     /// Says that the message is done, and leaves it to the caller to [wake](Self::wake_senders) somebody for its slot, as
     /// [`publish_quietly`](Self::publish_quietly) does.
-    #[inline]
-    pub fn release_quietly(&self, memory: Option<&Memory>, held: Held) {
-        self.ring().release(&held.0);
-        if let Some(memory) = memory
-            && held.0.counter != 0
-        {
-            memory.settled.store(held.0.counter, Ordering::Release);
+    #[inline(always)]
+    pub fn release_quietly(&self, memory: Option<&Memory>, held: &mut Option<Held>) {
+        if let Some(Held(lease)) = held {
+            self.ring().release(lease);
+            if let Some(memory) = memory
+                && lease.counter != 0
+            {
+                memory.settled.store(lease.counter, Ordering::Release);
+            }
         }
+        *held = None;
     }
 
     /// Wakes one who sleeps until there is room, if anybody does.
@@ -809,6 +845,9 @@ impl Channel {
         if budget == 0 || (deadline.is_some() && time_left(deadline).is_none()) {
             return if self.waiting == Wait::Spin { Err(Error::Timeout) } else { Ok(None) };
         }
+        if end == End::Sending {
+            self.hold_back();
+        }
         let mut looks = 0;
         let mut watched = watch();
         while looks < budget {
@@ -838,6 +877,17 @@ impl Channel {
         }
         patience.in_vain();
         Ok(None)
+    }
+
+    /// Lets the receivers have a start, before one who found the channel full looks for room.
+    ///
+    /// Whoever follows on their heels takes each slot's line away from them while they are still at it, and both go at the pace of
+    /// lines that go back and forth, half as fast as they could. Nobody waits for a message that is not sent yet: there are as many
+    /// as fit.
+    fn hold_back(&self) {
+        for _ in 0..(self.info.geometry.capacity / 8).min(HOLD_BACK) {
+            spin_loop();
+        }
     }
 
     /// What one who never parks does instead of what waiters do at each tick.

@@ -288,7 +288,7 @@ impl Ring {
 
     /// Claims the next position for `me`, who holds this bias of `tail`. `None` where that takes more than a glance: see
     /// [`claim`](Self::claim) then.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn claim_biased(&self, me: Owner, settled: u64, bias: u64) -> Option<Claim> {
         let _moving = self.tail_bias().move_as(bias)?;
         let tail = self.tail();
@@ -530,7 +530,7 @@ impl Ring {
 
     /// Leases the message at `head` to `me`, who holds this bias of `head`. `None` where that takes more than a glance: see
     /// [`lease_below`](Self::lease_below) then.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn lease_biased(&self, me: Owner, settled: u64, bias: u64) -> Option<Lease> {
         if self.shared().hints.0.redeliver.load(Ordering::Relaxed) & HINTED != 0 {
             return None;

@@ -68,16 +68,19 @@ impl<T: Payload> Sender<T> {
         Ok(sent)
     }
 
-    #[inline]
+    #[inline(always)]
     fn send_quietly(&self, message: &T) -> Result<()> {
         let (channel, memory) = self.parts();
-        let grant = match channel.try_claim(memory) {
-            Err(Error::Full) => {
-                // For those who are to make room.
-                channel.wake_receivers();
-                self.claim(message, None)?
-            }
-            claimed => claimed?,
+        let grant = match channel.claim_at_once(memory) {
+            Some(grant) => grant,
+            None => match channel.try_claim(memory) {
+                Err(Error::Full) => {
+                    // For those who are to make room.
+                    channel.wake_receivers();
+                    self.claim(message, || None)?
+                }
+                claimed => claimed?,
+            },
         };
         let mut loan = self.loan_of(grant);
         loan.write(message)?;

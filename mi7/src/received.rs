@@ -55,7 +55,7 @@ impl Hold<'_> {
 }
 
 impl<'a, T: Payload> Received<'a, T> {
-    #[inline]
+    #[inline(always)]
     pub(crate) fn new(receiver: &'a Receiver<T>, held: Held) -> Result<Self> {
         // From here on the drop settles the lease: it frees the slot if the message turns out to be none, and puts it back
         // if decoding panics.
@@ -65,13 +65,13 @@ impl<'a, T: Payload> Received<'a, T> {
     }
 
     /// One that has to be [checked](Self::check) before anybody gets it.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn unchecked(receiver: &'a Receiver<T>, held: Held) -> Self {
         let (channel, memory) = receiver.parts();
         Received { hold: Hold::Receiver(channel, memory), held: Some(held), view: None, unwinding: thread::panicking() }
     }
 
-    #[inline]
+    #[inline(always)]
     pub(crate) fn check(&mut self, receiver: &Receiver<T>) -> Result<()> {
         if let Some(held) = &self.held {
             let slot = receiver.channel().slot(receiver.parts().0.message(held));
@@ -82,17 +82,20 @@ impl<'a, T: Payload> Received<'a, T> {
     }
 
     /// Ends the lease as a drop would, but wakes nobody. True if that is left to do: there is room.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn settle_quietly(&mut self) -> bool {
-        let Some(held) = self.held.take() else { return false };
+        if self.held.is_none() {
+            return false;
+        }
         let (channel, memory) = self.hold.channel();
         if thread::panicking() && !self.unwinding {
-            channel.put_back(held);
-            false
-        } else {
-            channel.release_quietly(memory, held);
-            true
+            if let Some(held) = self.held.take() {
+                channel.put_back(held);
+            }
+            return false;
         }
+        channel.release_quietly(memory, &mut self.held);
+        true
     }
 
     /// How often this message has been handed out, this time included: 1, unless a receiver died or panicked with it or put
@@ -182,7 +185,7 @@ impl<T: Payload<Target: fmt::Debug>> fmt::Debug for Received<'_, T> {
 }
 
 impl<T: Payload> Drop for Received<'_, T> {
-    #[inline]
+    #[inline(always)]
     fn drop(&mut self) {
         if self.settle_quietly() {
             self.hold.channel().0.wake_senders();

@@ -29,9 +29,13 @@ impl<T: Payload> Receiver<T> {
     ///
     /// [`Error::Closed`](crate::Error::Closed) once the channel is closed and drained; [`Error::Corrupt`](crate::Error::Corrupt) for a message that is none (it is
     /// dropped, and the next call goes on).
-    #[inline]
+    #[inline(always)]
     pub fn recv(&self) -> Result<Received<'_, T>> {
-        self.check(self.core().lease_until(&self.memory, None)?)
+        let held = match self.core().lease_at_once(&self.memory) {
+            Some(held) => held,
+            None => self.core().lease_until(&self.memory, None)?,
+        };
+        self.check(held)
     }
 
     /// Receives the next message if there is one now.
@@ -39,9 +43,13 @@ impl<T: Payload> Receiver<T> {
     /// # Errors
     ///
     /// [`Error::Empty`](crate::Error::Empty), and those of [`recv`](Self::recv).
-    #[inline]
+    #[inline(always)]
     pub fn try_recv(&self) -> Result<Received<'_, T>> {
-        self.check(self.core().try_lease(&self.memory)?)
+        let held = match self.core().lease_at_once(&self.memory) {
+            Some(held) => held,
+            None => self.core().try_lease(&self.memory)?,
+        };
+        self.check(held)
     }
 
     /// Receives the next message, waiting no longer than `timeout`.
@@ -49,7 +57,6 @@ impl<T: Payload> Receiver<T> {
     /// # Errors
     ///
     /// [`Error::Timeout`](crate::Error::Timeout), and those of [`recv`](Self::recv).
-    #[inline]
     pub fn recv_timeout(&self, timeout: Duration) -> Result<Received<'_, T>> {
         self.check(self.core().lease_until(&self.memory, Instant::now().checked_add(timeout))?)
     }
@@ -60,7 +67,7 @@ impl<T: Payload> Receiver<T> {
     }
 
     /// Checks a leased message; one that is none is dropped.
-    #[inline]
+    #[inline(always)]
     fn check(&self, held: Held) -> Result<Received<'_, T>> {
         Received::new(self, held)
     }

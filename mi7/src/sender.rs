@@ -33,9 +33,9 @@ impl<T: Payload> Sender<T> {
     ///
     /// [`Error::Closed`]; for [`Message`](crate::Message) and [`Bincode`](crate::Bincode) also [`Error::TooLarge`] and
     /// [`Error::Encoding`]; [`Error::Exhausted`] after years. Nothing was sent then.
-    #[inline]
+    #[inline(always)]
     pub fn send(&self, message: &T) -> Result<()> {
-        self.write(self.claim(message, None)?, message)
+        self.write(self.claim(message, || None)?, message)
     }
 
     /// Sends a message if there is room now.
@@ -43,9 +43,13 @@ impl<T: Payload> Sender<T> {
     /// # Errors
     ///
     /// [`Error::Full`], and those of [`send`](Self::send). The message is still the caller's.
-    #[inline]
+    #[inline(always)]
     pub fn try_send(&self, message: &T) -> Result<()> {
-        self.write(self.core().try_claim(&self.memory)?, message)
+        let grant = match self.core().claim_at_once(&self.memory) {
+            Some(grant) => grant,
+            None => self.core().try_claim(&self.memory)?,
+        };
+        self.write(grant, message)
     }
 
     /// Sends a message, waiting for room no longer than `timeout`.
@@ -53,9 +57,9 @@ impl<T: Payload> Sender<T> {
     /// # Errors
     ///
     /// [`Error::Timeout`], and those of [`send`](Self::send). The message is still the caller's.
-    #[inline]
+    #[inline(always)]
     pub fn send_timeout(&self, message: &T, timeout: Duration) -> Result<()> {
-        self.write(self.claim(message, Instant::now().checked_add(timeout))?, message)
+        self.write(self.claim(message, || Instant::now().checked_add(timeout))?, message)
     }
 
     /// Lends out the next slot, to write the message into it bit by bit, waiting for room while the channel is full.
@@ -79,25 +83,32 @@ impl<T: Payload> Sender<T> {
     }
 
     /// Claims a slot for a message, waiting only if the message can be sent at all.
-    #[inline]
-    pub(crate) fn claim(&self, message: &T, deadline: Option<Instant>) -> Result<Grant> {
+    ///
+    /// What is called out of line is not given the message. So where it has just been built, it need never have been in memory before it is
+    /// in the slot; and need not be loaded from where it was stored in other pieces, for which the processor would first wait until
+    /// all that was stored before has reached the cache, the last message in its slot included.
+    #[inline(always)]
+    pub(crate) fn claim(&self, message: &T, deadline: impl FnOnce() -> Option<Instant>) -> Result<Grant> {
+        if let Some(grant) = self.core().claim_at_once(&self.memory) {
+            return Ok(grant);
+        }
         match self.core().try_claim(&self.memory) {
             Err(Error::Full) => {
                 message.fits(self.channel.core().info().geometry.payload as usize)?;
-                self.core().claim_until(&self.memory, deadline)
+                self.core().claim_until(&self.memory, deadline())
             }
             other => other,
         }
     }
 
-    #[inline]
+    #[inline(always)]
     fn write(&self, grant: Grant, message: &T) -> Result<()> {
         let mut loan = self.loan_of(grant);
         loan.write(message)?;
         loan.send()
     }
 
-    #[inline]
+    #[inline(always)]
     pub(crate) fn loan_of(&self, grant: Grant) -> Loan<'_, T> {
         Loan { sender: self, grant: Some(grant), written: false, message: PhantomData }
     }
@@ -182,7 +193,7 @@ impl<T: Payload> Loan<'_, T> {
     /// # Errors
     ///
     /// [`Error::TooLarge`] and [`Error::Encoding`], never for a [`ShmMessage`]. The slot counts as unwritten then.
-    #[inline]
+    #[inline(always)]
     pub fn write(&mut self, message: &T) -> Result<()> {
         self.written = false;
         // SAFETY: the channel was made or opened for this type, and a granted slot is nobody else's.
@@ -196,7 +207,7 @@ impl<T: Payload> Loan<'_, T> {
     /// # Errors
     ///
     /// [`Error::Unwritten`]: nothing was sent, the slot went back.
-    #[inline]
+    #[inline(always)]
     pub fn send(self) -> Result<()> {
         let channel = self.sender.core();
         self.send_quietly()?;
@@ -205,14 +216,12 @@ impl<T: Payload> Loan<'_, T> {
     }
 
     /// Sends what was written, and wakes nobody.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn send_quietly(mut self) -> Result<()> {
         if !self.written {
             return Err(Error::Unwritten);
         }
-        if let Some(grant) = self.grant.take() {
-            self.sender.core().publish_quietly(&self.sender.memory, grant);
-        }
+        self.sender.core().publish_quietly(&self.sender.memory, &mut self.grant);
         Ok(())
     }
 }
@@ -242,7 +251,7 @@ impl<T: ShmMessage> Loan<'_, T> {
 }
 
 impl<T: Payload> Drop for Loan<'_, T> {
-    #[inline]
+    #[inline(always)]
     fn drop(&mut self) {
         if let Some(grant) = self.grant.take() {
             self.sender.core().give_up(&self.sender.memory, grant);

@@ -139,30 +139,7 @@ impl<L: Load> Actor<L> {
                 assert!(panicked.is_err());
                 done()
             }
-            "send_many" => {
-                let messages = (number(2)..number(2) + number(3)).map(|one| L::pack(number(1) as u32, one));
-                self.ends().0.send_many(messages).map(|sent| sent.to_string())
-            }
-            "recv_many" => self.ends().1.recv_many(number(1) as usize).map(|batch| list("batch", &batch)),
-            "hold_many" => {
-                let batch = self.ends().1.recv_many(number(1) as usize)?;
-                let reply = list("batch", &batch);
-                let kept: Vec<_> = batch.into_iter().map(Received::detach).collect();
-                self.held.extend(kept);
-                Ok(reply)
-            }
-            "release_many" => {
-                self.held.clear();
-                done()
-            }
-            "loan_many" => {
-                let mut loans = self.ends().0.loan_many(number(1) as usize)?;
-                let lent = loans.len();
-                for (loan, one) in loans.iter_mut().zip(0..number(2)) {
-                    loan.write(&L::pack(number(3) as u32, one))?;
-                }
-                loans.send().map(|sent| format!("{sent} of {lent}"))
-            }
+            "send_many" | "recv_many" | "hold_many" | "release_many" | "loan_many" => self.obey_many(words),
             "loan" => {
                 // For ever: a loan borrows its sender, and this one outlives the command.
                 let sender: &'static Sender<L> = Box::leak(Box::new(self.ends().0.clone()));
@@ -221,6 +198,37 @@ impl<L: Load> Actor<L> {
                 unreachable!("SIGKILL has no return")
             }
             other => panic!("no such command: {other}"),
+        }
+    }
+
+    /// Apart, for messages may be large, and each of these would have its own on the stack of `obey`.
+    fn obey_many(&mut self, words: &[&str]) -> Reply {
+        let number = |at: usize| words[at].parse::<u64>().expect("a number");
+        match words[0] {
+            "send_many" => {
+                let messages = (number(2)..number(2) + number(3)).map(|one| L::pack(number(1) as u32, one));
+                self.ends().0.send_many(messages).map(|sent| sent.to_string())
+            }
+            "recv_many" => self.ends().1.recv_many(number(1) as usize).map(|batch| list("batch", &batch)),
+            "hold_many" => {
+                let batch = self.ends().1.recv_many(number(1) as usize)?;
+                let reply = list("batch", &batch);
+                let kept: Vec<_> = batch.into_iter().map(Received::detach).collect();
+                self.held.extend(kept);
+                Ok(reply)
+            }
+            "release_many" => {
+                self.held.clear();
+                done()
+            }
+            _ => {
+                let mut loans = self.ends().0.loan_many(number(1) as usize)?;
+                let lent = loans.len();
+                for (loan, one) in loans.iter_mut().zip(0..number(2)) {
+                    loan.write(&L::pack(number(3) as u32, one))?;
+                }
+                loans.send().map(|sent| format!("{sent} of {lent}"))
+            }
         }
     }
 
