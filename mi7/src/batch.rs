@@ -199,7 +199,17 @@ impl<T: Payload> Receiver<T> {
     pub fn recv_many(&self, most: usize) -> Result<Batch<'_, T>> {
         let (channel, memory) = self.parts();
         let mut messages = Vec::with_capacity(most.min(self.channel().capacity()).min(1024));
-        channel.lease_many(memory, None, most, |held| messages.push(Received::unchecked(self, held)))?;
+        channel.lease_many(memory, None, most, |held| {
+            if messages.len() == messages.capacity() {
+                messages.reserve(64);
+            }
+            // Not `push`: it would have each of them built elsewhere first (see `Sender::claim`).
+            if let Some(room) = messages.spare_capacity_mut().first_mut() {
+                room.write(Received::unchecked(self, held));
+                // SAFETY: one more is initialized.
+                unsafe { messages.set_len(messages.len() + 1) };
+            }
+        })?;
         let mut refused = None;
         messages.retain_mut(|message| message.check(self).map_err(|error| refused = Some(error)).is_ok());
         match refused {
