@@ -490,6 +490,7 @@ small! {
     worker_pool: "has job 1, delivery 1", "is dead", "has job 1, delivery 2", "has job 3, delivery 1";
     bincode: "sort [\"-n\", \"numbers\"]", "refused: ";
     loan: "picture 2: 2073600 bytes";
+    batch: "100000 samples, whose sum is 4999950000";
     status: "waiting 3 of 16, leased 1", "messages of Order", "limit", "Order.limit";
     fixed: "EURUSD", "refused: found 11 bytes, expected at most 8";
     timeouts: "nothing came", "no room", "nothing was lost";

@@ -330,9 +330,9 @@ impl<T: Payload> Options<T> {
 
     /// Asks the system for huge pages: fewer misses of the processor's address cache where large messages, or very many, go through.
     ///
-    /// They are there where `/sys/kernel/mm/transparent_hugepage/shmem_enabled` says `advise`, `within_size` or `always` (and for a
-    /// channel of at least two megabytes); elsewhere this does nothing. `ShmemPmdMapped` in `/proc/self/smaps` tells how much came of
-    /// it.
+    /// They are there where the channel's file system was mounted with `huge=advise` (or `within_size`, or `always`), for a channel of
+    /// at least two megabytes: `mount -o remount,huge=advise /dev/shm`. Elsewhere this does nothing. `ShmemPmdMapped` in
+    /// `/proc/self/smaps` tells how much came of it.
     #[must_use]
     pub fn huge_pages(mut self) -> Self {
         self.huge_pages = true;

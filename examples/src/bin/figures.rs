@@ -16,7 +16,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 use std::time::Instant;
 
-use mi7::{Receiver, Sender, SharedChannel};
+use mi7::{Options, Receiver, Sender, SharedChannel, Wait};
 use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 
 type Row = [u64; 7];
@@ -38,7 +38,7 @@ fn main() -> Outcome<()> {
         [] => measure(),
         ["echo", cpu, there, back] => {
             pin(cpu.parse()?)?;
-            echo(&SharedChannel::open(there)?.receiver(), &SharedChannel::open(back)?.sender())
+            echo(&options().open(there)?.receiver(), &options().open(back)?.sender())
         }
         ["pipe", cpu] => {
             pin(cpu.parse()?)?;
@@ -63,7 +63,7 @@ fn measure() -> Outcome<()> {
     let cpu = other.to_string();
     let name = |what: &str| format!("figures-{}-{what}", std::process::id());
     let (there, back) = (name("there"), name("back"));
-    let channels = (SharedChannel::<Row>::create(&there)?, SharedChannel::<Row>::create(&back)?);
+    let channels = (options().create(&there)?, options().create(&back)?);
     let mut children = [again(&["echo", &cpu, &there, &back])?, again(&["pipe", &cpu])?];
     pin(here)?;
     let (tx, rx) = (channels.0.sender(), channels.1.receiver());
@@ -93,14 +93,19 @@ fn measure() -> Outcome<()> {
     Ok(mi7::remove(&back)?)
 }
 
+/// Each process has a processor to itself.
+fn options() -> Options<Row> {
+    SharedChannel::options().wait(Wait::Spin)
+}
+
 /// One way of a message, in nanoseconds.
 fn ping(tx: &Sender<Row>, rx: &Receiver<Row>) -> Outcome<f64> {
     let begun = Instant::now();
     for trip in 1..=TRIPS {
         let sent = [PING, trip, trip, trip, trip, trip, trip];
         tx.send(&sent)?;
-        let row = poll(rx)?;
-        assert_eq!(row, sent);
+        let row = rx.recv()?;
+        assert!(row.iter().zip(sent).all(|(got, sent)| got.to_native() == sent), "{row:?} instead of {sent:?}");
     }
     Ok(begun.elapsed().as_nanos() as f64 / TRIPS as f64 / 2.0)
 }
@@ -112,7 +117,7 @@ fn stream(tx: &Sender<Row>, rx: &Receiver<Row>) -> Outcome<f64> {
         let kind = if number + 1 < MESSAGES { STREAM } else { LAST };
         tx.send(&[kind, number, number, number, number, number, number])?;
     }
-    poll(rx)?;
+    rx.recv()?;
     Ok(MESSAGES as f64 / begun.elapsed().as_secs_f64() / 1e6)
 }
 
@@ -120,27 +125,18 @@ fn stream(tx: &Sender<Row>, rx: &Receiver<Row>) -> Outcome<f64> {
 fn echo(rx: &Receiver<Row>, tx: &Sender<Row>) -> Outcome<()> {
     let mut count = 0;
     loop {
-        let row = match poll(rx) {
+        let row = match rx.recv() {
             Ok(row) => row,
             Err(mi7::Error::Closed) => return Ok(()),
             Err(error) => return Err(error.into()),
         };
-        if row[0] != PING {
-            assert!(row[1..].iter().all(|number| *number == count), "{row:?} instead of {count}");
-            count = if row[0] == LAST { 0 } else { count + 1 };
+        let kind = row[0].to_native();
+        if kind != PING {
+            assert!(row[1..].iter().all(|number| number.to_native() == count), "{row:?} instead of {count}");
+            count = if kind == LAST { 0 } else { count + 1 };
         }
-        if row[0] != STREAM {
-            tx.send(&row)?;
-        }
-    }
-}
-
-fn poll(rx: &Receiver<Row>) -> mi7::Result<Row> {
-    loop {
-        match rx.try_recv() {
-            Ok(row) => return Ok(row.to_owned()),
-            Err(mi7::Error::Empty) => spin_loop(),
-            Err(error) => return Err(error),
+        if kind != STREAM {
+            tx.send(&row.to_owned())?;
         }
     }
 }
