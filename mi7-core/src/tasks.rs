@@ -312,7 +312,8 @@ impl Doorbell {
 
     /// Ends it: its runtime is gone. Whoever waits is woken, and has to look for another.
     pub fn close(&self) {
-        if self.closed.swap(true, Ordering::AcqRel) {
+        // In a forked child the runtime that ends is a copy, and the doors are the parent's.
+        if self.process != std::process::id() || self.closed.swap(true, Ordering::AcqRel) {
             return;
         }
         let desks = std::mem::take(&mut *lock(&self.desks));

@@ -82,6 +82,7 @@ pub(super) fn desk(channel: &Arc<Channel>) -> Result<Arc<Desk>> {
 /// Who watches a doorbell for one runtime. The doorbell keeps it.
 struct Porter {
     runtime: Runtime,
+    process: u32,
     bell: Weak<Doorbell>,
     fifo: Watched,
     timer: Watched,
@@ -94,7 +95,8 @@ enum Which {
 }
 
 struct Watched {
-    file: Readiness,
+    /// There until the drop.
+    file: Option<Readiness>,
     waker: Waker,
     /// How often it was called since it was last found idle.
     calls: AtomicUsize,
@@ -107,12 +109,13 @@ impl Porter {
         let porter = Arc::new_cyclic(|porter| {
             let [fifo, timer] = files;
             let watched = |file, which| Watched {
-                file,
+                file: Some(file),
                 waker: Waker::from(Arc::new(Call { porter: Weak::clone(porter), which })),
                 calls: AtomicUsize::new(0),
             };
             Porter {
                 runtime,
+                process: std::process::id(),
                 bell: Arc::downgrade(bell),
                 fifo: watched(fifo, Which::Fifo),
                 timer: watched(timer, Which::Timer),
@@ -152,12 +155,21 @@ impl Porter {
             Which::Timer => bell.tick(),
         };
         loop {
-            match watched.file.poll(&mut context, act) {
-                Poll::Ready(Ok(())) => {}
+            match watched.file.as_ref().map(|file| file.poll(&mut context, act)) {
+                Some(Poll::Ready(Ok(()))) => {}
                 // The runtime is being shut down.
-                Poll::Ready(Err(_)) => return bell.close(),
-                Poll::Pending => return,
+                Some(Poll::Ready(Err(_))) => return bell.close(),
+                Some(Poll::Pending) | None => return,
             }
+        }
+    }
+}
+
+impl Drop for Porter {
+    fn drop(&mut self) {
+        if self.process != std::process::id() {
+            // A forked child shares its parent's epoll, in which the parent still wants to see them.
+            std::mem::forget((self.fifo.file.take(), self.timer.file.take()));
         }
     }
 }
