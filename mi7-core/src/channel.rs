@@ -16,6 +16,7 @@ use crate::recovery::{Participant, Table};
 use crate::region::Region;
 use crate::ring::{Blocked, Claim, Lease, Ring};
 use crate::sync::{AtomicU32, AtomicU64, Ordering, fence, join_fences, spin_loop};
+use crate::tasks::Tasks;
 use crate::wait::{Bell, TICK};
 
 /// What a channel is made with.
@@ -175,6 +176,7 @@ pub struct Channel {
     pub(crate) burial: Burial,
     /// Held while a handle is first used.
     pub(crate) adopting: Mutex<()>,
+    pub(crate) tasks: Tasks,
 }
 
 /// Every so many looks in vain, one who spins looks at the clock, and at what the word it watches does not tell.
@@ -229,7 +231,8 @@ impl Channel {
     }
 
     fn enter(region: Region, file: File, location: Location, schema: String) -> Result<Self> {
-        let table = Table { region: &region, file: &file };
+        let tasks = Tasks::new(location.directory());
+        let table = Table { region: &region, file: &file, directory: tasks.directory() };
         let me = match table.enter() {
             Ok(Some(me)) => me,
             Ok(None) => {
@@ -252,6 +255,7 @@ impl Channel {
             patience: [Patience::new(), Patience::new()],
             burial,
             adopting,
+            tasks,
         };
         channel.join_fences();
         channel.burial.begin(channel.ring());
@@ -281,15 +285,15 @@ impl Channel {
     }
 
     pub(crate) fn table(&self) -> Table<'_> {
-        Table { region: &self.region, file: &self.file }
+        Table { region: &self.region, file: &self.file, directory: self.tasks.directory() }
     }
 
     pub(crate) fn receivers(&self) -> Bell<'_> {
-        Bell(&self.ring().shared().receivers.0)
+        Bell { end: End::Receiving, parking: &self.ring().shared().receivers.0, doors: self }
     }
 
     pub(crate) fn senders(&self) -> Bell<'_> {
-        Bell(&self.ring().shared().senders.0)
+        Bell { end: End::Sending, parking: &self.ring().shared().senders.0, doors: self }
     }
 
     /// Makes sure that heavy fences reach every process of the channel, or that nobody relies on them.
@@ -609,13 +613,18 @@ impl Channel {
         memory: &Memory,
         deadline: Option<Instant>,
         most: usize,
-        mut take: impl FnMut(Held),
+        take: impl FnMut(Held),
     ) -> Result<()> {
-        if most == 0 {
-            return Ok(());
+        if most > 0 {
+            self.lease_more(memory, self.lease_until(memory, deadline)?, most, take);
         }
-        let first = self.lease_until(memory, deadline)?;
-        let (mut newest, mut left, mut alone) = (first.0, most - 1, false);
+        Ok(())
+    }
+
+    /// Gives `take` a message just leased, and what else there is now, up to `most` messages in all: see
+    /// [`lease_many`](Self::lease_many).
+    pub fn lease_more(&self, memory: &Memory, first: Held, most: usize, mut take: impl FnMut(Held)) {
+        let (mut newest, mut left, mut alone) = (first.0, most.saturating_sub(1), false);
         take(first);
         while left > 0 {
             // In short runs: one who comes to this end anew waits for each to be over.
@@ -635,7 +644,6 @@ impl Channel {
                 take(Held(lease));
             }
         }
-        Ok(())
     }
 
     /// Looks at the clock now and then, and looks for the dead if it is time. True if it did.
@@ -682,7 +690,7 @@ impl Channel {
     }
 
     /// Closed, drained, and nothing left behind by the dead. `closed` is a hint that spares idle polls the senders' line.
-    fn is_ended(&self) -> bool {
+    pub(crate) fn is_ended(&self) -> bool {
         // Relaxed: a hint; `is_drained` decides. One who waits looks at the truth at each tick (`wait`).
         if self.ring().shared().hints.0.closed.load(Ordering::Relaxed) == 0 {
             return false;
@@ -909,6 +917,12 @@ impl Channel {
         found
     }
 
+    /// What a waiter does between announcing itself and looking.
+    pub(crate) fn look_for_waiter(&self) {
+        self.mend_hints();
+        self.look_around();
+    }
+
     /// Looks for the dead if it is time, and wakes those for whom they left something: messages to hand out again, room.
     fn look_around(&self) {
         self.burial.try_again(self.ring());
@@ -1033,6 +1047,7 @@ impl Channel {
 impl Drop for Channel {
     fn drop(&mut self) {
         if self.process == std::process::id() {
+            self.leave_doors();
             self.table().leave(self.me);
         }
     }

@@ -11,13 +11,7 @@ use crate::channel::Channel;
 use crate::layout::Entry;
 use crate::ring::Blocked;
 use crate::sync::{AtomicU32, AtomicU64, AtomicUsize, Ordering, fence};
-
-/// One of the two.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum End {
-    Sending,
-    Receiving,
-}
+pub(crate) use crate::wait::End;
 
 impl End {
     fn counted(self, entry: &Entry) -> &AtomicU32 {

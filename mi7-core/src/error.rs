@@ -127,6 +127,9 @@ pub enum Error {
         /// The process that has it, which may be this one.
         pid: u32,
     },
+    /// There is no async runtime to wait in.
+    #[error("there is no async runtime here: call this in a tokio runtime, or build mi7 with the feature async-io")]
+    NoRuntime,
     /// The channel was closed: nothing more can be sent, and a receiver has seen the last message.
     #[error("the channel is closed")]
     Closed,

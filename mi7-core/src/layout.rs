@@ -8,6 +8,8 @@
 //! 1,024   ├───────────────────────────────┤
 //!         │ participants × 128 bytes      │ `Entry`; its first byte is also what its holder's OFD lock covers
 //! 33,536  ├───────────────────────────────┤
+//!         │ doors × 32 bytes              │ `Door`: where tasks wait, and which doorbell wakes them
+//! 41,728  ├───────────────────────────────┤
 //!         │ marks, capacity × 8 bytes     │ 1 + the last lap passed over; 0: none
 //!         ├───────────────────────────────┤
 //!         │ schema text, then zeros       │ up to the next multiple of 4,096
@@ -51,6 +53,8 @@ pub(crate) const PREAMBLE: usize = 256;
 /// How many processes can have one channel open at once: the owners a slot's word can name, less the two names that
 /// nobody has.
 pub const PARTICIPANTS: u32 = 254;
+/// How many doors a channel has: a process takes one for each async runtime in which tasks wait for the channel.
+pub(crate) const DOORS: usize = 256;
 /// The largest alignment a payload can have, in bytes: that of a page, which is all that a mapping promises.
 pub const MAX_ALIGN: u32 = 4096;
 /// The most often a message may be handed out in vain before it goes to the dead letters. Half of what a word counts to: there the
@@ -62,7 +66,9 @@ pub const MAX_SCHEMA: u32 = 1 << 20;
 const SHARED_AT: u64 = PREAMBLE as u64;
 const ENTRIES_AT: u64 = 1024;
 const ENTRY_BYTES: u64 = 128;
-const MARKS_AT: u64 = ENTRIES_AT + PARTICIPANTS as u64 * ENTRY_BYTES;
+const DOORS_AT: u64 = ENTRIES_AT + PARTICIPANTS as u64 * ENTRY_BYTES;
+const DOOR_BYTES: u64 = 32;
+const MARKS_AT: u64 = DOORS_AT + DOORS as u64 * DOOR_BYTES;
 const PAGE: u64 = 4096;
 /// Slots begin on cache lines, so that no two share one.
 const LINE: u64 = 64;
@@ -78,12 +84,40 @@ pub(crate) struct Shared {
     pub(crate) tail: Line<Claims>,
     /// Written by receivers.
     pub(crate) head: Line<Claims>,
-    /// [`Bell`](crate::wait::Bell) of the receivers that wait for a message.
-    pub(crate) receivers: Line<AtomicU32>,
-    /// [`Bell`](crate::wait::Bell) of the senders that wait for room.
-    pub(crate) senders: Line<AtomicU32>,
+    /// The receivers that wait for a message.
+    pub(crate) receivers: Line<Parking>,
+    /// The senders that wait for room.
+    pub(crate) senders: Line<Parking>,
     pub(crate) hints: Line<Hints>,
     pub(crate) stats: Line<Stats>,
+}
+
+/// Who waits at one end: see [`crate::wait`]. All zeros: nobody.
+#[repr(C)]
+pub(crate) struct Parking {
+    /// The futex, `rings << 1 | parked`.
+    pub(crate) word: AtomicU32,
+    /// 1: a thread was woken last, so it is the tasks' turn; 0: the threads'. Any value is safe.
+    pub(crate) turn: AtomicU32,
+    /// The door knocked at last. Any value is safe.
+    pub(crate) last: AtomicU32,
+    pub(crate) _reserved: AtomicU32,
+    /// One bit a door: tasks wait behind it. Set by the door's owner, cleared by whoever is about to knock.
+    pub(crate) doors: [AtomicU64; DOORS / 64],
+}
+
+/// Where tasks of one process and one async runtime wait: see [`crate::tasks`].
+#[repr(C)]
+pub(crate) struct Door {
+    /// `state of the owner's entry << 8 | its index`; 0: nobody's. Taken by compare-exchange; given back by the owner, or
+    /// after its death by whoever recovers its entry.
+    pub(crate) owner: AtomicU64,
+    /// What the FIFO's name ends with; written by the owner before it sets a bit in [`Parking::doors`].
+    pub(crate) bell: AtomicU64,
+    /// What the owner calls the channel.
+    pub(crate) token: AtomicU32,
+    pub(crate) _reserved: AtomicU32,
+    pub(crate) _also_reserved: AtomicU64,
 }
 
 /// What one side claims positions with.
@@ -131,11 +165,18 @@ impl Shared {
     /// Those of a channel in which both counters are at `start`.
     pub(crate) fn starting_at(start: u64) -> Box<Self> {
         let (long, word) = (|| AtomicU64::new(0), || AtomicU32::new(0));
+        let parking = || Parking {
+            word: word(),
+            turn: word(),
+            last: word(),
+            _reserved: word(),
+            doors: std::array::from_fn(|_| long()),
+        };
         Box::new(Shared {
             tail: Line(Claims { counter: AtomicU64::new(start), busy: long() }),
             head: Line(Claims { counter: AtomicU64::new(start), busy: long() }),
-            receivers: Line(word()),
-            senders: Line(word()),
+            receivers: Line(parking()),
+            senders: Line(parking()),
             hints: Line(Hints {
                 redeliver: word(),
                 closed: word(),
@@ -180,7 +221,10 @@ const _: () = {
     assert!(offset_of!(Shared, hints) == 512 && offset_of!(Shared, stats) == 640);
     assert!(size_of::<Entry>() as u64 == ENTRY_BYTES && ENTRIES_AT.is_multiple_of(ENTRY_BYTES));
     assert!(offset_of!(Entry, state) == 0 && offset_of!(Entry, pid) == 8 && offset_of!(Entry, since) == 32);
-    assert!(MARKS_AT == 33_536 && MARKS_AT.is_multiple_of(8));
+    assert!(size_of::<Parking>() == 48 && offset_of!(Parking, doors) == 16);
+    assert!(size_of::<Door>() as u64 == DOOR_BYTES && DOORS_AT == 33_536 && DOORS.is_multiple_of(64));
+    assert!(offset_of!(Door, owner) == 0 && offset_of!(Door, bell) == 8 && offset_of!(Door, token) == 16);
+    assert!(MARKS_AT == 41_728 && MARKS_AT.is_multiple_of(8));
 };
 
 /// The shape of a channel: four numbers that all offsets follow from.
@@ -213,6 +257,10 @@ impl Geometry {
 
     pub(crate) fn entry_at(&self, entry: u8) -> u64 {
         ENTRIES_AT + u64::from(entry) * ENTRY_BYTES
+    }
+
+    pub(crate) fn doors_at(&self) -> u64 {
+        DOORS_AT
     }
 
     pub(crate) fn marks_at(&self) -> u64 {

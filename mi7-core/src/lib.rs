@@ -11,10 +11,10 @@
 //! | floor | modules |
 //! |---|---|
 //! | nothing below | `sync` (std's atomics, or loom's), [`Error`], `position` (positions and the words) |
-//! | the kernel | `os` (files, locks, clocks) |
+//! | the kernel | `os` (files, locks, clocks), `fifo` (doorbells) |
 //! | every byte of the file | `layout` → `region` (the mapping; the only casts) |
 //! | the protocol | `wait`, `bias` → `ring` → `recovery` |
-//! | all together | [`Channel`], with `burial` (messages that kill their receivers) |
+//! | all together | [`Channel`], with `burial` (messages that kill their receivers) and `tasks` (wakers, not whose they are) |
 
 // Under loom there is no kernel: what needs one is left out, and so much is unused.
 #![cfg_attr(loom, allow(dead_code, unused_imports))]
@@ -37,6 +37,8 @@ mod channel;
 #[cfg(not(loom))]
 mod ends;
 #[cfg(not(loom))]
+mod fifo;
+#[cfg(not(loom))]
 mod os;
 #[cfg(not(loom))]
 mod patience;
@@ -44,6 +46,8 @@ mod patience;
 mod recovery;
 #[cfg(not(loom))]
 mod region;
+#[cfg(not(loom))]
+mod tasks;
 
 #[cfg(not(loom))]
 pub use channel::{Channel, Grant, Held, Info, Snapshot, Spec};
@@ -57,3 +61,5 @@ pub use os::{Location, default_directory, names, random, unix_nanos};
 pub use patience::Wait;
 #[cfg(not(loom))]
 pub use recovery::Participant;
+#[cfg(not(loom))]
+pub use tasks::{Desk, Doorbell, Surroundings, Waiting, Watch};

@@ -60,6 +60,10 @@ impl Location {
         self.directory.join(&self.name)
     }
 
+    pub(crate) fn directory(&self) -> &Path {
+        &self.directory
+    }
+
     /// The file beside this one whose name is longer by `suffix`.
     pub(crate) fn with_suffix(&self, suffix: &str) -> Result<Self> {
         let beside = Location::new(None, &format!("{}{suffix}", self.name))?;

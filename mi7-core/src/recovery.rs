@@ -40,6 +40,9 @@
 //! | took the entry | an entry that is taken and not locked | recovered, and given back |
 //! | *recovering:* anything | the entry still taken | whoever comes next starts over: each step is an exchange that the second one loses |
 //! | *leaving:* gave the entry back | a free entry | nothing to be done |
+//! | *tasks:* took a door, or made a FIFO | a door that is not free, a FIFO | recovery removes the FIFO and gives the door back |
+//! | set the door's bit, announced itself | the bits | the next ring knocks in vain, and goes on to the next waiter |
+//! | rang, knocked nowhere; was rung, and looked no more | a task's message, sleepers | the ticks of the others' reactors, or threads |
 //! | *moving a dead letter* | see `burial` | |
 //!
 //! The kernel drops an address space before it closes files, so once the lock is gone no thread of the dead one can still write.
@@ -60,6 +63,7 @@
 
 use std::cell::Cell;
 use std::fs::File;
+use std::path::Path;
 
 use crate::layout::Entry;
 use crate::os;
@@ -67,6 +71,7 @@ use crate::position::Owner;
 use crate::region::Region;
 use crate::ring::Blocked;
 use crate::sync::Ordering;
+use crate::tasks;
 
 /// How long, in milliseconds, the dead are not looked for again after somebody did.
 const REAP_EVERY: u64 = 50;
@@ -76,6 +81,8 @@ const REAP_EVERY: u64 = 50;
 pub(crate) struct Table<'a> {
     pub(crate) region: &'a Region,
     pub(crate) file: &'a File,
+    /// Where the doorbells lie.
+    pub(crate) directory: &'a Path,
 }
 
 /// A row of the table.
@@ -185,6 +192,9 @@ impl Table<'_> {
     /// Takes everything away from the dead holder of an entry, whose state was `state`, and gives the entry back.
     fn recover(&self, index: u8, state: u64) -> bool {
         let owner = Owner::of_entry(index);
+        let shared = self.region.ring.shared();
+        let parkings = [&shared.receivers.0, &shared.senders.0];
+        tasks::recover_doors(self.region.doors(), parkings, self.directory, index, state);
         let spared = Cell::new(false);
         let dead = |owner| {
             let dead = self.is_dead(Owner::NOBODY, owner);

@@ -8,7 +8,7 @@ use std::sync::atomic::AtomicU8;
 use memmap2::{MmapOptions, MmapRaw};
 
 use crate::error::{Error, Result};
-use crate::layout::{Entry, Geometry, PARTICIPANTS, PREAMBLE, Preamble, Shared};
+use crate::layout::{DOORS, Door, Entry, Geometry, PARTICIPANTS, PREAMBLE, Preamble, Shared};
 use crate::os::{self, Location, Unnamed};
 use crate::position::Positions;
 use crate::ring::Ring;
@@ -148,6 +148,16 @@ impl Region {
 
 /// From Linux's `asm-generic/mman-common.h`; the libc crate has it for glibc only.
 const MADV_COLLAPSE: libc::c_int = 25;
+
+impl Region {
+    /// The doors behind which tasks wait.
+    pub(crate) fn doors(&self) -> &[Door] {
+        // SAFETY: the doors lie within the map (the invariant).
+        let at = unsafe { self.map.as_mut_ptr().add(self.geometry().doors_at() as usize) };
+        // SAFETY: there are `DOORS` doors there, aligned, and made of atomics only; any bits are valid.
+        unsafe { std::slice::from_raw_parts(at.cast::<Door>(), DOORS) }
+    }
+}
 
 fn io_failure(call: &'static str, location: &Location) -> impl Fn(std::io::Error) -> Error {
     move |error| match error.raw_os_error() {

@@ -1,6 +1,6 @@
 //! Parking: a waiter announces itself, passes a fence, looks again, and only then sleeps.
 //!
-//! A [`Bell`] is one futex word, `rings << 1 | parked`. The bit says that somebody may be asleep on the word:
+//! A [`Bell`] is one futex word, `rings << 1 | parked` ([`Parking`]). The bit says that somebody may be asleep on the word:
 //!
 //! - A waiter sets it, passes a heavy fence, looks whether what it waits for has come, and only then sleeps, as long
 //!   as the word is still the one it left.
@@ -19,23 +19,76 @@
 //! and where it leaves something behind for others, rings once more ([`Bell::pass_on`]). That costs at most one futile
 //! system call when traffic sets in, and needs no count of sleepers that a death could falsify.
 //!
-//! *Deaths.* A waiter that dies leaves at most the bit, which the next ring clears. A ringer that dies after clearing
-//! it and before waking, or a woken one that dies before it passed the ring on, leaves others asleep; that is what the
-//! tick is for: every sleeper gets up every [`TICK`], and looks for the dead as well.
+//! *Tasks.* Those of one process and one async runtime wait behind a *door* of the channel, together: a bit in [`Parking::doors`] says
+//! that some do, and knocking there ([`Doors::knock`]) has that runtime's reactor wake one of them. To the gate they are like one
+//! sleeper: they set their door's bit before they announce themselves, and look after that; where one of them is knocked up, the bit
+//! is set again for the rest, and the parked bit for everybody ([`Bell::pass_on`]), before it looks. Whoever knocks first clears the
+//! door's bit, so that one ring costs one knock, and a door without a task is never knocked at.
+//!
+//! *Whose turn.* If both threads and tasks wait, they take turns; the doors go round. A ring that one kind has no use for goes to the
+//! other. So nobody who waits is passed over for ever.
+//!
+//! *Deaths.* A waiter that dies leaves at most the bits, which the next ring clears. A ringer that dies after clearing
+//! them and before waking, or a woken one that dies before it passed the ring on, leaves others asleep; that is what the
+//! tick is for: every sleeper gets up every [`TICK`], and looks for the dead as well; for tasks, their reactor does.
 
 use std::time::Duration;
 
-use crate::sync::{AtomicU32, Ordering, fence, fence_heavy, fence_light};
+use crate::layout::{DOORS, Parking};
+use crate::sync::{AtomicU32, AtomicU64, Ordering, fence, fence_heavy, fence_light};
 
 /// The longest anybody sleeps without looking around.
 pub(crate) const TICK: Duration = Duration::from_millis(100);
 
 const PARKED: u32 = 1;
 const RING: u32 = 2;
+/// What [`Parking::turn`] says.
+const THREADS: u32 = 0;
+const TASKS: u32 = 1;
 
-/// A futex word that wakes one sleeper at a time.
+/// One of the two ends of a channel.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum End {
+    Sending,
+    Receiving,
+}
+
+/// Those behind the doors.
+pub(crate) trait Doors {
+    /// Has one task wake up that waits at this end behind this door. False if nobody can be there any more.
+    fn knock(&self, end: End, door: u32) -> bool;
+}
+
+/// A bell that wakes one waiter at a time.
 #[derive(Clone, Copy)]
-pub(crate) struct Bell<'a>(pub(crate) &'a AtomicU32);
+pub(crate) struct Bell<'a> {
+    pub(crate) end: End,
+    pub(crate) parking: &'a Parking,
+    pub(crate) doors: &'a dyn Doors,
+}
+
+impl Parking {
+    /// Says that tasks wait behind the door. They have to [`announce`](Bell::announce) themselves after that.
+    pub(crate) fn set_bit(&self, door: u32) {
+        if let Some((word, bit)) = self.bit(door)
+            && word.load(Ordering::Relaxed) & bit == 0
+        {
+            // Release, partner: the Acquire in `take_bit`, whose caller goes by what stands on the door.
+            word.fetch_or(bit, Ordering::Release);
+        }
+    }
+
+    /// Clears the door's bit. True if it was set.
+    pub(crate) fn take_bit(&self, door: u32) -> bool {
+        self.bit(door).is_some_and(|(word, bit)| {
+            word.load(Ordering::Relaxed) & bit != 0 && word.fetch_and(!bit, Ordering::Acquire) & bit != 0
+        })
+    }
+
+    fn bit(&self, door: u32) -> Option<(&AtomicU64, u64)> {
+        self.doors.get(door as usize / 64).map(|word| (word, 1 << (door % 64)))
+    }
+}
 
 /// What the word was when its waiter announced itself.
 #[derive(Clone, Copy)]
@@ -44,53 +97,115 @@ pub(crate) struct Ticket(u32);
 impl Bell<'_> {
     /// Says that the caller is about to sleep. It has to look once more before it does.
     pub(crate) fn announce(self) -> Ticket {
-        let word = self.0.fetch_or(PARKED, Ordering::Relaxed) | PARKED;
+        // Release, partner: the Acquire in `ring`, whose caller then finds the door's bit. Acquire, partner: the Release there: who
+        // comes too late for that ring finds what it was rung for.
+        let word = self.parking.word.fetch_or(PARKED, Ordering::AcqRel) | PARKED;
         // Partner: the fence in `ring_if_parked`.
         fence_heavy();
         Ticket(word)
     }
 
-    /// Wakes one sleeper if there may be any. What it waits for has been stored before.
+    /// Wakes one waiter if there may be any. What it waits for has been stored before.
     #[inline]
     pub(crate) fn ring_if_parked(self) {
         // Partner: the fence in `announce`.
         fence_light();
-        if self.0.load(Ordering::Relaxed) & PARKED != 0 {
+        if self.parking.word.load(Ordering::Relaxed) & PARKED != 0 {
             self.ring();
         }
     }
 
     /// For one who slept and got up: sets the bit again for the others who may sleep still.
     pub(crate) fn pass_on(self) {
-        self.0.fetch_or(PARKED, Ordering::Relaxed);
-        // Partner: the fence in `ring_if_parked`; the caller looks after this.
-        fence_heavy();
+        self.announce();
     }
 
-    /// Wakes all sleepers.
+    /// Sets the bit again if it is not. The caller passes a heavy fence, and looks.
+    pub(crate) fn announce_unfenced(self) {
+        if self.parking.word.load(Ordering::Relaxed) & PARKED == 0 {
+            // As in `announce`.
+            self.parking.word.fetch_or(PARKED, Ordering::AcqRel);
+        }
+    }
+
+    /// Wakes all sleepers, and knocks at all doors.
     pub(crate) fn ring_all(self) {
         // Partner: the fence in `announce`.
         fence(Ordering::SeqCst);
         // In any case, also where another ringer was first: that one wakes only one.
-        self.0.fetch_add(RING, Ordering::Relaxed);
-        sys::wake(self.0, u32::MAX >> 1);
+        self.parking.word.fetch_add(RING, Ordering::AcqRel);
+        sys::wake(&self.parking.word, u32::MAX >> 1);
+        for door in 0..DOORS as u32 {
+            if self.parking.take_bit(door) {
+                self.doors.knock(self.end, door);
+            }
+        }
     }
 
     #[cold]
     fn ring(self) {
-        let mut word = self.0.load(Ordering::Relaxed);
+        let mut word = self.parking.word.load(Ordering::Relaxed);
         while word & PARKED != 0 {
             let rung = (word & !PARKED).wrapping_add(RING);
-            match self.0.compare_exchange(word, rung, Ordering::Relaxed, Ordering::Relaxed) {
-                Ok(_) => return sys::wake(self.0, 1),
+            // Partners: those in `announce`.
+            match self.parking.word.compare_exchange(word, rung, Ordering::AcqRel, Ordering::Relaxed) {
+                Ok(_) => return self.wake_one(),
                 Err(now) => word = now,
             }
         }
     }
 
+    fn wake_one(self) {
+        fault!("bell rung, nobody woken");
+        let turn = &self.parking.turn;
+        let tasks_first = turn.load(Ordering::Relaxed) == TASKS;
+        if tasks_first && self.knock_at_next() {
+            turn.store(THREADS, Ordering::Relaxed);
+        } else if sys::wake(&self.parking.word, 1) > 0 {
+            turn.store(TASKS, Ordering::Relaxed);
+        } else if !tasks_first && self.knock_at_next() {
+            // No thread sleeps, so the tasks are asked first the next time.
+            turn.store(TASKS, Ordering::Relaxed);
+        }
+    }
+
+    /// Knocks at the next door behind which tasks wait, going round. False if there is none.
+    fn knock_at_next(self) -> bool {
+        // Each turn clears a bit, and so this ends also where a stranger sets them.
+        for _ in 0..DOORS {
+            let Some(door) = self.next_door() else { return false };
+            if self.parking.take_bit(door) {
+                self.parking.last.store(door, Ordering::Relaxed);
+                fault!("door chosen, not knocked at");
+                if self.doors.knock(self.end, door) {
+                    return true;
+                }
+            }
+        }
+        false
+    }
+
+    /// The first door with a bit after the one that was knocked at last.
+    fn next_door(self) -> Option<u32> {
+        let words = &self.parking.doors;
+        let from = self.parking.last.load(Ordering::Relaxed).wrapping_add(1) as usize % DOORS;
+        let (first, later) = (from / 64, u64::MAX << (from % 64));
+        // The word the search begins in is looked at twice: its higher bits first, its lower ones last.
+        (0..=words.len()).find_map(|step| {
+            let index = (first + step) % words.len();
+            let wanted = match step {
+                0 => later,
+                _ if step == words.len() => !later,
+                _ => u64::MAX,
+            };
+            let bits = words[index].load(Ordering::Relaxed) & wanted;
+            (bits != 0).then(|| index as u32 * 64 + bits.trailing_zeros())
+        })
+    }
+
     /// Sleeps until rung, but no longer than `limit`.
     pub(crate) fn sleep(self, ticket: Ticket, limit: Duration) {
-        sys::sleep(self.0, ticket.0, limit);
+        sys::sleep(&self.parking.word, ticket.0, limit);
     }
 }
 
@@ -99,9 +214,10 @@ mod sys {
     use super::*;
     use rustix::thread::futex;
 
-    pub(super) fn wake(word: &AtomicU32, sleepers: u32) {
+    /// How many it woke.
+    pub(super) fn wake(word: &AtomicU32, sleepers: u32) -> usize {
         // It fails only for an address that is no futex word, which this one is.
-        let _ = futex::wake(word, futex::Flags::empty(), sleepers);
+        futex::wake(word, futex::Flags::empty(), sleepers).unwrap_or(0)
     }
 
     pub(super) fn sleep(word: &AtomicU32, ticket: u32, limit: Duration) {
@@ -129,15 +245,18 @@ mod sys {
         std::ptr::from_ref(word).addr()
     }
 
-    pub(super) fn wake(word: &AtomicU32, mut sleepers: u32) {
+    pub(super) fn wake(word: &AtomicU32, mut sleepers: u32) -> usize {
+        let mut woke = 0;
         SLEEPERS.lock().unwrap().retain(|(at, thread)| {
             let woken = *at == address(word) && sleepers > 0;
             if woken {
                 sleepers -= 1;
+                woke += 1;
                 thread.unpark();
             }
             !woken
         });
+        woke
     }
 
     pub(super) fn sleep(word: &AtomicU32, ticket: u32, _: Duration) {

@@ -198,23 +198,49 @@ impl<T: Payload> Receiver<T> {
     /// dropped; where there are others, it is left out.)
     pub fn recv_many(&self, most: usize) -> Result<Batch<'_, T>> {
         let (channel, memory) = self.parts();
-        let mut messages = Vec::with_capacity(most.min(self.channel().capacity()).min(1024));
-        channel.lease_many(memory, None, most, |held| {
-            if messages.len() == messages.capacity() {
-                messages.reserve(64);
-            }
-            // Not `push`: it would have each of them built elsewhere first (see `Sender::claim`).
-            if let Some(room) = messages.spare_capacity_mut().first_mut() {
-                room.write(Received::unchecked(self, held));
-                // SAFETY: one more is initialized.
-                unsafe { messages.set_len(messages.len() + 1) };
-            }
-        })?;
+        let mut messages = self.room_for(most);
+        channel.lease_many(memory, None, most, |held| self.put(&mut messages, held))?;
+        self.batch(messages)
+    }
+
+    fn room_for(&self, most: usize) -> Vec<Received<'_, T>> {
+        Vec::with_capacity(most.min(self.channel().capacity()).min(1024))
+    }
+
+    #[inline(always)]
+    fn put<'a>(&'a self, messages: &mut Vec<Received<'a, T>>, held: mi7_core::Held) {
+        if messages.len() == messages.capacity() {
+            messages.reserve(64);
+        }
+        // Not `push`: it would have each of them built elsewhere first (see `Sender::claim`).
+        if let Some(room) = messages.spare_capacity_mut().first_mut() {
+            room.write(Received::unchecked(self, held));
+            // SAFETY: one more is initialized.
+            unsafe { messages.set_len(messages.len() + 1) };
+        }
+    }
+
+    /// A message just leased, and those that are there beside it.
+    #[cfg(any(feature = "tokio", feature = "async-io"))]
+    pub(crate) fn batch_from(&self, first: mi7_core::Held, most: usize) -> Result<Batch<'_, T>> {
+        let (channel, memory) = self.parts();
+        let mut messages = self.room_for(most);
+        channel.lease_more(memory, first, most, |held| self.put(&mut messages, held));
+        self.batch(messages)
+    }
+
+    #[cfg(any(feature = "tokio", feature = "async-io"))]
+    pub(crate) fn empty_batch(&self) -> Batch<'_, T> {
+        Batch { channel: self.parts().0, messages: Vec::new() }
+    }
+
+    /// Leaves out what is no message.
+    fn batch<'a>(&'a self, mut messages: Vec<Received<'a, T>>) -> Result<Batch<'a, T>> {
         let mut refused = None;
         messages.retain_mut(|message| message.check(self).map_err(|error| refused = Some(error)).is_ok());
         match refused {
             Some(error) if messages.is_empty() => Err(error),
-            _ => Ok(Batch { channel, messages }),
+            _ => Ok(Batch { channel: self.parts().0, messages }),
         }
     }
 }

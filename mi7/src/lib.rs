@@ -136,6 +136,8 @@ extern crate self as mi7;
 
 mod archive;
 mod arrival;
+#[cfg(any(feature = "tokio", feature = "async-io"))]
+mod asynchronous;
 mod batch;
 mod channel;
 mod dynamic;
@@ -147,9 +149,12 @@ mod received;
 mod receiver;
 pub mod schema;
 mod sender;
+mod watch;
 
 use std::path::Path;
 
+#[cfg(any(feature = "tokio", feature = "async-io"))]
+pub use asynchronous::{IntoRecvStream, IntoSendSink, RecvStream, SendSink};
 pub use batch::{Batch, BatchIter, Loans};
 pub use channel::{
     DEFAULT_BYTES, DEFAULT_CAPACITY, DEFAULT_MAX_MESSAGE_SIZE, End, Listed, ListedChannel, Options, SharedChannel,
@@ -167,6 +172,7 @@ pub use receiver::{Iter, Receiver};
 #[doc(no_inline)]
 pub use rkyv;
 pub use sender::{Loan, Sender};
+pub use watch::Watch;
 
 /// Both ends of the channel `name`, which is made with defaults if there is none.
 ///

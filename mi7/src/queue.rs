@@ -231,15 +231,28 @@ impl CrossProcessQueue {
     /// Receives a message, waiting no longer than `timeout` without holding up the thread. `None` when the time is up, or
     /// once the queue is closed and drained.
     ///
-    /// Works under any executor. Cancel safe: a message is taken only in the poll that returns it, so a future that is dropped
-    /// loses nothing. All the futures of one queue (and its clones) share one thread that waits for them; it ends when none
-    /// has waited for a second.
+    /// Works under any executor. With the feature `tokio` in a tokio runtime, or with `async-io`, the task is woken by the kernel, as
+    /// [`Receiver::recv_timeout_async`] has it. Otherwise all the futures of one queue (and its clones) share one thread that waits for
+    /// them; it ends when none has waited for a second.
+    ///
+    /// # Cancel safety
+    ///
+    /// A message is taken only in the poll that returns it, so a future that is dropped loses nothing.
     ///
     /// # Errors
     ///
     /// As [`receive`](Self::receive).
+    ///
+    /// # Panics
+    ///
+    /// With the feature `tokio`, in a tokio runtime without I/O (`enable_io`).
     pub async fn receive_async_with_timeout(&self, timeout: Duration) -> Result<Option<Message>> {
         let deadline = Instant::now().checked_add(timeout);
+        #[cfg(any(feature = "tokio", feature = "async-io"))]
+        match self.receiver.recv_timeout_async(timeout).await {
+            Err(Error::NoRuntime) => {}
+            other => return taken(other),
+        }
         loop {
             match self.receiver.try_recv() {
                 Err(Error::Empty) if deadline.is_some_and(|deadline| deadline <= Instant::now()) => return Ok(None),
@@ -248,6 +261,43 @@ impl CrossProcessQueue {
             }
             Arrivals::next(&self.arrivals, deadline).await;
         }
+    }
+
+    /// Receives a message, waiting for one without holding up the thread. `None` only once the queue is closed and drained. With the
+    /// feature `tokio` or `async-io`.
+    ///
+    /// # Cancel safety
+    ///
+    /// That of [`Receiver::recv_async`]: a future that is dropped loses nothing.
+    ///
+    /// # Errors
+    ///
+    /// As [`receive`](Self::receive); [`SharedMemoryError::AccessFailed`] where there is no runtime to wait in.
+    ///
+    /// # Panics
+    ///
+    /// As [`Receiver::recv_async`].
+    #[cfg(any(feature = "tokio", feature = "async-io"))]
+    pub async fn receive_async(&self) -> Result<Option<Message>> {
+        taken(self.receiver.recv_async().await)
+    }
+
+    /// Sends a message, waiting for room without holding up the thread. With the feature `tokio` or `async-io`.
+    ///
+    /// # Cancel safety
+    ///
+    /// That of [`Sender::send_async`]: a future that is dropped has sent nothing.
+    ///
+    /// # Errors
+    ///
+    /// As [`send`](Self::send); [`SharedMemoryError::AccessFailed`] where there is no runtime to wait in.
+    ///
+    /// # Panics
+    ///
+    /// As [`Sender::send_async`].
+    #[cfg(any(feature = "tokio", feature = "async-io"))]
+    pub async fn send_async(&self, message: impl Borrow<Message>) -> Result<()> {
+        Ok(self.sender.send_async(message.borrow()).await?)
     }
 
     /// How the queue is doing.

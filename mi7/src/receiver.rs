@@ -15,12 +15,20 @@ use crate::received::Received;
 pub struct Receiver<T: Payload> {
     channel: SharedChannel<T>,
     memory: Memory,
+    /// Where `poll_recv` waits.
+    #[cfg(any(feature = "tokio", feature = "async-io"))]
+    pub(crate) polled: std::sync::Mutex<mi7_core::Waiting>,
 }
 
 impl<T: Payload> Receiver<T> {
     pub(crate) fn new(channel: SharedChannel<T>) -> Self {
         channel.core().count_receiver(true);
-        Receiver { channel, memory: Memory::default() }
+        Receiver {
+            channel,
+            memory: Memory::default(),
+            #[cfg(any(feature = "tokio", feature = "async-io"))]
+            polled: std::sync::Mutex::default(),
+        }
     }
 
     /// Receives the next message, waiting for one while the channel is empty.
@@ -68,7 +76,7 @@ impl<T: Payload> Receiver<T> {
 
     /// Checks a leased message; one that is none is dropped.
     #[inline(always)]
-    fn check(&self, held: Held) -> Result<Received<'_, T>> {
+    pub(crate) fn check(&self, held: Held) -> Result<Received<'_, T>> {
         Received::new(self, held)
     }
 

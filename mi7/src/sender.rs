@@ -17,12 +17,20 @@ use crate::{Error, Result};
 pub struct Sender<T: Payload> {
     channel: SharedChannel<T>,
     memory: Memory,
+    /// Where `poll_send` waits.
+    #[cfg(any(feature = "tokio", feature = "async-io"))]
+    pub(crate) polled: std::sync::Mutex<mi7_core::Waiting>,
 }
 
 impl<T: Payload> Sender<T> {
     pub(crate) fn new(channel: SharedChannel<T>) -> Self {
         channel.core().count_sender(true);
-        Sender { channel, memory: Memory::default() }
+        Sender {
+            channel,
+            memory: Memory::default(),
+            #[cfg(any(feature = "tokio", feature = "async-io"))]
+            polled: std::sync::Mutex::default(),
+        }
     }
 
     /// Sends a message, waiting for room while the channel is full.
@@ -102,7 +110,7 @@ impl<T: Payload> Sender<T> {
     }
 
     #[inline(always)]
-    fn write(&self, grant: Grant, message: &T) -> Result<()> {
+    pub(crate) fn write(&self, grant: Grant, message: &T) -> Result<()> {
         let mut loan = self.loan_of(grant);
         loan.write(message)?;
         loan.send()

@@ -19,7 +19,7 @@ const ACTOR: &str = env!("CARGO_BIN_EXE_actor");
 /// Where the parts of a file lie: `mi7-core/src/layout.rs`.
 const SHARED: u64 = 256;
 const ENTRIES: u64 = 1024;
-const MARKS: u64 = 33_536;
+const MARKS: u64 = 41_728;
 const ENTRY: u64 = 128;
 const CAPACITY: u64 = 3;
 /// The slots begin on a page, behind marks and a short schema.

@@ -49,6 +49,8 @@ struct World {
     dead: [AtomicBool; 4],
     /// Whose entries have been given back, after somebody recovered all they had: nobody does so again.
     recovered: [AtomicBool; 4],
+    /// The doorbells of two runtimes.
+    fifos: [waiting::Fifo; 2],
     // What the ring points to.
     _shared: Box<Shared>,
     _marks: Box<[AtomicU64]>,
@@ -78,7 +80,17 @@ impl World {
         };
         let cells = (0..capacity).map(|_| UnsafeCell::new(0)).collect();
         let nobody = || [(); 4].map(|()| AtomicBool::new(false));
-        Arc::new(World { ring, cells, dead: nobody(), recovered: nobody(), _shared: shared, _marks: marks, slots })
+        let fifos = [waiting::Fifo::new(), waiting::Fifo::new()];
+        Arc::new(World {
+            ring,
+            cells,
+            dead: nobody(),
+            recovered: nobody(),
+            fifos,
+            _shared: shared,
+            _marks: marks,
+            slots,
+        })
     }
 
     fn is_dead(&self, owner: Owner) -> bool {

@@ -12,7 +12,9 @@ pub const ENTRY: u64 = 128;
 /// How many entries there are.
 pub const PARTICIPANTS: u64 = 254;
 /// Where the marks begin.
-pub const MARKS: u64 = ENTRIES + PARTICIPANTS * ENTRY;
+pub const MARKS: u64 = DOORS + 256 * 32;
+/// Where the doors begin, of 32 bytes each.
+pub const DOORS: u64 = ENTRIES + PARTICIPANTS * ENTRY;
 /// The fields of the preamble: where they are, and how many bytes they have. The last one is the checksum.
 pub const FIELDS: [(usize, usize); 17] = [
     (0, 8),
@@ -210,8 +212,9 @@ pub fn schema(file: &File, shape: &Shape) -> Vec<u8> {
 
 /// Where the preamble says that there is one sender at a time, and behind it that there is one receiver.
 pub const SINGLE: usize = 92;
-/// The words that all share: `tail` and `head`; the two bells; the hints; and who is about to store `tail` and `head`, and may.
-pub const SHARED: [u64; 12] = [256, 384, 512, 640, 768, 772, 264, 392, 776, 784, 792, 800];
+/// The words that all share: `tail` and `head`; the two bells; the hints; who is about to store `tail` and `head`, and may; and
+/// behind which doors tasks wait, and whose the first one is.
+pub const SHARED: [u64; 16] = [256, 384, 512, 640, 768, 772, 264, 392, 776, 784, 792, 800, 528, 656, DOORS, DOORS + 8];
 
 /// A word of the file that decides something.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
