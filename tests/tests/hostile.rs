@@ -20,10 +20,12 @@ const ACTOR: &str = env!("CARGO_BIN_EXE_actor");
 const SHARED: u64 = 256;
 const ENTRIES: u64 = 1024;
 const MARKS: u64 = 41_728;
+/// What tasks wait behind.
+const DOORS: u64 = 33_536;
 const ENTRY: u64 = 128;
 const CAPACITY: u64 = 3;
 /// The slots begin on a page, behind marks and a short schema.
-const SLOTS: u64 = 36_864;
+const SLOTS: u64 = 45_056;
 
 // ---- payloads ------------------------------------------------------------------------------------------------------
 
@@ -249,6 +251,9 @@ fn word() -> impl Strategy<Value = u64> {
         1 => (0..3u64).prop_map(|stat| SHARED + 640 + 8 * stat),
         2 => (0..4u64, 0..4u64).prop_map(|(entry, field)| ENTRIES + ENTRY * entry + 8 * field),
         2 => (0..CAPACITY).prop_map(|slot| MARKS + 8 * slot),
+        // Whose word it is whether tasks wait, who was rung last, and behind which doors; and whose the doors are.
+        1 => (0..2u64, 0..6u64).prop_map(|(end, word)| SHARED + 256 + 128 * end + 8 * word),
+        1 => (0..3u64, 0..3u64).prop_map(|(door, field)| DOORS + 32 * door + 8 * field),
         4 => (0..CAPACITY).prop_map(|slot| SLOTS + 64 * slot),
         1 => (0..CAPACITY).prop_map(|slot| SLOTS + 64 * slot + 8),
     ]
