@@ -10,6 +10,7 @@ mod actor;
 pub mod faults;
 mod load;
 mod namespace;
+pub mod seccomp;
 mod stage;
 pub mod zoo;
 

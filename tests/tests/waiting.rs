@@ -1,5 +1,8 @@
 //! The ways of waiting: each ends when it has to, whoever dies.
 
+use std::fs::File;
+use std::os::unix::fs::FileExt;
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use mi7_tests::{Actor, Stage};
@@ -148,4 +151,41 @@ fn who_waits_in_vain_again_and_again_stops_spinning() {
     wait(50);
     let later = (0..5).map(|_| wait(31)).min().expect("five");
     assert!(later < first, "a wait took {later} ns of a core, and the first {first}");
+}
+
+#[test]
+fn where_one_has_no_membarrier_all_use_fences_and_nobody_sleeps_through() {
+    let stage = Stage::new(ACTOR);
+    let mut with = stage.actor("parcel");
+    with.must("attach there capacity=2 wait=park");
+    let file = File::open(stage.file("there")).expect("the channel's file");
+    let fenced = || {
+        // Where `mi7-core/src/layout.rs` has the hint.
+        let mut word = [0; 4];
+        file.read_exact_at(&mut word, 800).expect("it lies in the file");
+        u32::from_le_bytes(word)
+    };
+    assert_eq!(fenced(), 0, "Linux 4.16 or later, and no filter");
+    // Alone at both ends, with plain stores.
+    for number in 0..300 {
+        with.must(&format!("send 1 {number}"));
+        assert_eq!(with.ask("recv"), format!("got 1 {number} 1"));
+    }
+    let mut command = Command::new(ACTOR);
+    command.arg(stage.path()).arg("parcel").env("WITHOUT_MEMBARRIER", "1");
+    let mut without = Actor::spawn(command);
+    without.must("attach there wait=park");
+    assert_ne!(fenced(), 0, "it says so for all");
+    let begun = Instant::now();
+    for number in 0..200 {
+        let (sender, receiver) = if number % 2 == 0 { (&mut with, &mut without) } else { (&mut without, &mut with) };
+        receiver.tell("recv");
+        if number % 10 < 2 {
+            receiver.wait_until_asleep();
+        }
+        sender.must(&format!("send 2 {number}"));
+        assert_eq!(receiver.reply_within(SOON), Some(format!("got 2 {number} 1")));
+    }
+    // One who is slept through gets up at its tick, after 100 ms.
+    assert!(begun.elapsed() < Duration::from_secs(8), "{:?}", begun.elapsed());
 }

@@ -3,6 +3,8 @@
 //! One command a line, one reply a line: `ok`, `error VARIANT text`, or what the command says. A received message is shown as
 //! `got SENDER NUMBER DELIVERIES`, or `torn` if any byte of it is wrong.
 //!
+//! With `WITHOUT_MEMBARRIER` in its environment it has a kernel that knows no such call.
+//!
 //! With the kind `home` it takes no commands, but says what comes of attaching to a channel in the default directory.
 //!
 //! | command | |
@@ -38,6 +40,9 @@ use rustix::process::{Signal, getpid, kill_process};
 
 fn main() {
     mi7_tests::end_after(Duration::from_secs(90));
+    if std::env::var_os("WITHOUT_MEMBARRIER").is_some() {
+        mi7_tests::seccomp::refuse(libc::SYS_membarrier);
+    }
     let mut arguments = std::env::args().skip(1);
     let directory = PathBuf::from(arguments.next().expect("actor DIRECTORY KIND"));
     match arguments.next().as_deref() {
