@@ -158,6 +158,9 @@ pub(crate) struct Stats {
     pub(crate) dead_letters: AtomicU64,
     /// When the whole table was last looked through, in milliseconds of the monotonic clock. Any value is safe.
     pub(crate) reaped: AtomicU64,
+    /// No entry of the table from this one on was ever taken. Only grows. So who looks through the table, as everybody does who waits, does
+    /// not look at the 254 cache lines of it.
+    pub(crate) entries: AtomicU32,
 }
 
 #[cfg(test)]
@@ -185,7 +188,7 @@ impl Shared {
                 tickets: long(),
                 fenced: word(),
             }),
-            stats: Line(Stats { passed: long(), peak: long(), dead_letters: long(), reaped: long() }),
+            stats: Line(Stats { passed: long(), peak: long(), dead_letters: long(), reaped: long(), entries: word() }),
         })
     }
 }

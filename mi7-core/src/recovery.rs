@@ -105,6 +105,14 @@ impl Table<'_> {
         &self.region.entries()[usize::from(entry)]
     }
 
+    /// The entries that have ever been taken.
+    fn used(&self) -> impl Iterator<Item = (u8, &Entry)> {
+        // Relaxed: who came so lately that it is missed has not died yet; and where one has to be seen by another after a fence, as in
+        // `bias`, it raised this before its own fence.
+        let used = self.region.ring.shared().stats.0.entries.load(Ordering::Relaxed);
+        (0u8..).zip(self.region.entries()).take(used as usize)
+    }
+
     fn lock_at(&self, entry: u8) -> u64 {
         self.region.geometry().entry_at(entry)
     }
@@ -121,6 +129,8 @@ impl Table<'_> {
                 // Acquire, partner: the releases of `leave` and `recover`.
                 let state = entry.state.load(Ordering::Acquire);
                 if state & TAKEN == 0 {
+                    let used = &self.region.ring.shared().stats.0.entries;
+                    used.fetch_max(u32::from(index) + 1, Ordering::Relaxed);
                     entry.pid.store(std::process::id(), Ordering::Relaxed);
                     entry.senders.store(0, Ordering::Relaxed);
                     entry.receivers.store(0, Ordering::Relaxed);
@@ -178,7 +188,7 @@ impl Table<'_> {
     /// Recovers what the dead had. True if there were any.
     pub(crate) fn reap(&self, me: Owner) -> bool {
         let mut found = false;
-        for (index, entry) in (0u8..).zip(self.region.entries()) {
+        for (index, entry) in self.used() {
             // Acquire, partner: the release in `enter`.
             let state = entry.state.load(Ordering::Acquire);
             if state & TAKEN != 0 && self.is_dead(me, Owner::of_entry(index)) {
@@ -230,7 +240,7 @@ impl Table<'_> {
 
     /// The sum of a count over all entries that are taken, whether or not their holders live.
     pub(crate) fn counted(&self, count: impl Fn(&Entry) -> u32) -> u64 {
-        let entries = self.region.entries().iter();
+        let entries = self.used().map(|(_, entry)| entry);
         // Acquire, partner: the release in `enter`.
         let taken = entries.filter(|entry| entry.state.load(Ordering::Acquire) & TAKEN != 0);
         taken.map(|entry| u64::from(count(entry))).sum()
@@ -245,7 +255,7 @@ impl Table<'_> {
     /// Those who have the channel open.
     pub(crate) fn living(&self, me: Owner) -> Vec<Participant> {
         let mut living = Vec::new();
-        for (index, entry) in (0u8..).zip(self.region.entries()) {
+        for (index, entry) in self.used() {
             let owner = Owner::of_entry(index);
             // Acquire, partner: the release in `enter`.
             let taken = entry.state.load(Ordering::Acquire) & TAKEN != 0;

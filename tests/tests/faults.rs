@@ -28,6 +28,10 @@ const PARTS: &[(&str, &[&str])] = &[
     ("bury", &[]),
     ("bury in vain", &[]),
     ("receive", &["hold a lease", "hold a loan"]),
+    ("receive in tasks", &[]),
+    ("send in tasks", &[]),
+    ("wake tasks", &[]),
+    ("receive", &["hold a place", "hold a place"]),
     ("send", &["hold a loan", "hold a lease", "hold a lease"]),
 ];
 

@@ -4,9 +4,10 @@
 //! holds a message, `done N` after it let it go.
 
 use std::io::Write;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use mi7::{Error, Receiver, Result, Sender, SharedChannel};
+use mi7::{Error, Received, Receiver, Result, Sender, SharedChannel};
 use mi7_tests::faults::{CHANNEL, Numbered, OWN, VICTIM, numbered};
 
 fn main() -> Result<()> {
@@ -35,6 +36,53 @@ fn main() -> Result<()> {
         "hold a lease" => {
             let _lease = rx.recv_timeout(Duration::from_secs(2));
             die()
+        }
+        // The same, as a task that waits.
+        "hold a place" => {
+            let _leases: Vec<_> = std::iter::from_fn(|| rx.try_recv().ok()).collect();
+            let runtime = runtime();
+            polled_and_kept(&runtime, &rx);
+            die()
+        }
+        "receive in tasks" => runtime().block_on(async {
+            for _ in 0..20 {
+                match rx.recv_timeout_async(Duration::from_millis(20)).await {
+                    Ok(message) => done_with(message),
+                    Err(Error::Timeout | Error::Closed) => {}
+                    Err(error) => return Err(error),
+                }
+            }
+            Ok(())
+        }),
+        "send in tasks" => runtime().block_on(async {
+            for number in VICTIM..VICTIM + 12 {
+                tx.send_async(&numbered(number)).await?;
+                say("sent", number);
+            }
+            Ok(())
+        }),
+        // Whoever sends rings for a task, which is of this process too.
+        "wake tasks" => {
+            let stop = AtomicBool::new(false);
+            std::thread::scope(|scope| {
+                scope.spawn(|| {
+                    runtime().block_on(async {
+                        while !stop.load(Ordering::Relaxed) {
+                            if let Ok(message) = rx.recv_timeout_async(Duration::from_millis(20)).await {
+                                done_with(message);
+                            }
+                        }
+                    });
+                });
+                let sent = (VICTIM..VICTIM + 12).try_for_each(|number| {
+                    std::thread::sleep(Duration::from_millis(1));
+                    tx.send_timeout(&numbered(number), Duration::from_secs(2))?;
+                    say("sent", number);
+                    Ok(())
+                });
+                stop.store(true, Ordering::Relaxed);
+                sent
+            })
         }
         "send" => send(&tx),
         "receive" => receive(&rx),
@@ -116,6 +164,24 @@ fn main() -> Result<()> {
     }
 }
 
+fn runtime() -> tokio::runtime::Runtime {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime")
+}
+
+/// Leaves a task in the runtime that waits, and will never be polled again.
+fn polled_and_kept(runtime: &tokio::runtime::Runtime, rx: &Receiver<Numbered>) {
+    let rx = rx.clone();
+    runtime.spawn(async move { _ = rx.recv_async().await });
+    runtime.block_on(tokio::task::yield_now());
+}
+
+fn done_with(message: Received<'_, Numbered>) {
+    let number = message[0].to_native();
+    say("got", number);
+    drop(message);
+    say("done", number);
+}
+
 fn send(tx: &Sender<Numbered>) -> Result<()> {
     for number in VICTIM..VICTIM + 12 {
         tx.send_timeout(&numbered(number), Duration::from_secs(2))?;
@@ -138,12 +204,7 @@ fn receive(rx: &Receiver<Numbered>) -> Result<()> {
 fn receive_some(rx: &Receiver<Numbered>, most: usize) -> Result<()> {
     for _ in 0..most {
         match rx.recv_timeout(Duration::from_millis(2)) {
-            Ok(message) => {
-                let number = message[0].to_native();
-                say("got", number);
-                drop(message);
-                say("done", number);
-            }
+            Ok(message) => done_with(message),
             Err(Error::Timeout | Error::Closed) => return Ok(()),
             Err(error) => return Err(error),
         }
