@@ -68,7 +68,7 @@ impl Drop for Moving<'_> {
 impl<'a> Bias<'a> {
     /// A bias that nobody has had yet, for `me`.
     pub(crate) fn ticket(self, me: Owner) -> u64 {
-        (self.hints.tickets.fetch_add(1, Ordering::Relaxed) + 1) << 16 | u64::from(me.0)
+        self.hints.tickets.fetch_add(1, Ordering::Relaxed).wrapping_add(1) << 16 | u64::from(me.0)
     }
 
     /// Says that the holder of `bias` is about to move the counter. `None` if it may not: the bias was revoked.
