@@ -73,9 +73,9 @@ plant release_relaxed $ring 's|(Word::free\(lease.lap \+ 1\).0, Ordering::)Relea
     a_sender_and_two_receivers_share
 plant put_back_relaxed $ring 's|(Owner::NOBODY, lease.deliveries\).0, Ordering::)Release|$1Relaxed|' \
     what_is_put_back
-plant ringers_fence_left_out $bell 's|(fn ring_if_parked\(self\) \{\n[^\n]*\n)        fence_light[^\n]*\n|$1|' \
+plant ringers_fence_left_out $bell 's|(fn may_be_parked[^{]*\{\n[^\n]*\n)        fence_light[^\n]*\n|$1|' \
     a_waiting_receiver_is_woken
-plant waiters_fence_left_out $bell 's|(fn announce[^}]*)        fence_heavy[^\n]*\n|$1|' \
+plant waiters_fence_left_out $bell 's|(fn fence_to_look[^}]*return) fence_heavy\(\)|$1|' \
     a_waiting_receiver_is_woken
 plant ring_not_passed_on $bell 's|(fn pass_on\(self\) \{\n)        self.announce\(\);\n|$1|' \
     two_waiting_receivers

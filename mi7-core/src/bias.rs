@@ -35,7 +35,7 @@
 //! With exclusive ends ([`Spec::single_sender`](crate::Spec), `single_receiver`) the word is what decides who has the end. It stays with
 //! its holder until that is dropped or dies, and is never cleared by others: revoked, it still says whose the end is.
 
-use crate::layout::{Claims, Hints};
+use crate::layout::{Claims, FENCED_ALWAYS, Hints};
 use crate::position::Owner;
 use crate::sync::{AtomicU64, Ordering, fence, fence_heavy, fence_light, spin_loop};
 
@@ -78,7 +78,7 @@ impl<'a> Bias<'a> {
         let moving = Moving(&self.claims.busy);
         // Partner: the heavy fence in `revoke`.
         fence_light();
-        if self.hints.fenced.load(Ordering::Relaxed) != 0 {
+        if self.hints.fenced.load(Ordering::Relaxed) & FENCED_ALWAYS != 0 {
             fence(Ordering::SeqCst);
         }
         // Acquire: a bias that is still one's own says that nobody else moved the counter.

@@ -111,6 +111,8 @@ pub struct Doorbell {
     closed: AtomicBool,
     /// A forked child leaves its parent's FIFO alone.
     process: u32,
+    /// [`os::forks`] in this process.
+    forks: u32,
 }
 
 /// A desk and its channel, which may both be about to go.
@@ -152,6 +154,7 @@ impl Doorbell {
             timing: Mutex::default(),
             closed: AtomicBool::new(false),
             process: std::process::id(),
+            forks: os::forks(),
         })
     }
 
@@ -182,7 +185,7 @@ impl Doorbell {
 
     /// Whether it was [closed](Self::close), or belongs to the process this one was forked from.
     pub fn is_closed(&self) -> bool {
-        self.closed.load(Ordering::Acquire) || self.process != std::process::id()
+        self.closed.load(Ordering::Acquire) || self.forks != os::forks()
     }
 
     fn hang(&self) -> Result<()> {
@@ -285,7 +288,7 @@ impl Doorbell {
         for (channel, desk) in &desks {
             desk.announce_again(channel);
         }
-        // One for all of them. Partner: the fence in `Bell::ring_if_parked`.
+        // One for all of them. Partner: the light fence in `Parking::may_be_parked`.
         fence_heavy();
         for (channel, desk) in &desks {
             desk.look(channel);
