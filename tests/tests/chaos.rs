@@ -142,7 +142,10 @@ fn whoever_gets_no_further_is_found() {
 #[test]
 fn futures_that_are_not_cancel_safe_are_found() {
     found("cancel", "--async --seconds 1 --no-kill", "lost");
-    found("resend", "--async --seconds 1 --no-kill", "unexplained");
+    let outcome = chaos("--plant resend --async --seconds 1 --no-kill");
+    assert!(outcome.count("unexplained") > 0.0, "{}", outcome.words);
+    // In the end the channel may be closed before the second time.
+    assert_eq!(outcome.count("lost") + outcome.count("stuck"), 0.0, "{}", outcome.words);
     found("lose", "--async --seconds 1", "lost");
     found("hang", "--async --seconds 2 --patience 1 --no-kill", "stuck");
 }
