@@ -324,15 +324,17 @@ fn a_name_that_is_taken_anew_keeps_what_its_new_owner_has() {
     check(2, || {
         let (world, mut main) = with_a_dead(2);
         let actors = [
-            // Slow in recovering what another has long recovered.
-            world.act(B, None, |hand| hand.recover(A)),
+            // Slow in recovering what another has long recovered; it goes on across what it freed.
+            world.act(B, None, |hand| {
+                hand.recover(A);
+                hand.try_receives(2);
+            }),
             world.act(C, None, |hand| {
                 hand.recover(A);
                 // The entry is given back, and taken by a process that lives.
                 hand.world.dead[0].store(false, Ordering::Release);
                 let mut successor = hand.world.hand(A);
                 successor.try_sends(&[11]);
-                successor.try_receives(1);
                 hand.log.acked.append(&mut successor.log.acked);
                 hand.log.got.append(&mut successor.log.got);
             }),
