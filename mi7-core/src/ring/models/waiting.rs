@@ -233,15 +233,19 @@ fn a_waiting_task_is_woken() {
 
 #[test]
 fn a_task_and_a_thread_that_wait_are_woken() {
-    check(2, || {
-        let world = World::new(2);
-        let actors = [
-            world.act(A, None, |hand| (11..=12).for_each(|value| hand.send_waiting(value))),
-            world.act(B, None, |hand| hand.receives_waiting(1)),
-            world.act(C, None, |hand| assert!(hand.receive_as_task(0, false))),
-        ];
-        world.settle(join(actors));
-    });
+    // Whoever's turn it is at first.
+    for turn in [0, 1] {
+        check(2, move || {
+            let world = World::new(2);
+            world.receivers().parking.turn.store(turn, Ordering::Relaxed);
+            let actors = [
+                world.act(A, None, |hand| (11..=12).for_each(|value| hand.send_waiting(value))),
+                world.act(B, None, |hand| hand.receives_waiting(1)),
+                world.act(C, None, |hand| assert!(hand.receive_as_task(0, false))),
+            ];
+            world.settle(join(actors));
+        });
+    }
 }
 
 #[test]
