@@ -73,18 +73,26 @@ plant release_relaxed $ring 's|(Word::free\(lease.lap \+ 1\).0, Ordering::)Relea
     a_sender_and_two_receivers_share
 plant put_back_relaxed $ring 's|(Owner::NOBODY, lease.deliveries\).0, Ordering::)Release|$1Relaxed|' \
     what_is_put_back
-plant ringers_fence_left_out $bell 's|(fn ring_if_parked\(self\) \{\n[^\n]*\n)        fence_light[^\n]*\n|$1|' \
+plant ringers_fence_left_out $bell 's|(fn may_be_parked[^{]*\{\n[^\n]*\n)        fence_light[^\n]*\n|$1|' \
     a_waiting_receiver_is_woken
-plant waiters_fence_left_out $bell 's|(fn announce[^}]*)        fence_heavy[^\n]*\n|$1|' \
+plant waiters_fence_left_out $bell 's|(fn fence_to_look[^}]*return) fence_heavy\(\)|$1|' \
     a_waiting_receiver_is_woken
-plant ring_not_passed_on $bell 's|(fn pass_on\(self\) \{\n)        self.0.fetch_or[^\n]*\n|$1|' \
+plant ring_not_passed_on $bell 's|(fn pass_on\(self\) \{\n)        self.announce\(\);\n|$1|' \
     two_waiting_receivers
 plant re_ring_left_out $waiting 's|if slept && left_behind\(\) \{\n\s*bell.ring_if_parked\(\);|if slept && left_behind() {|' \
     two_waiting_receivers
-plant not_announced $bell 's{self.0.fetch_or\(PARKED, Ordering::Relaxed\) \| PARKED}{self.0.load(Ordering::Relaxed)}' \
-    a_waiting_receiver_is_woken
-plant close_wakes_one $bell 's|sys::wake\(self.0, u32::MAX >> 1\)|sys::wake(self.0, 1)|' \
+plant not_announced $bell 's{self.parking.word.fetch_or\(PARKED, Ordering::AcqRel\) \| PARKED}{self.parking.word.load(Ordering::Relaxed)}' \
+    a_waiting_receiver_is_woken a_waiting_task_is_woken
+plant close_wakes_one $bell 's|sys::wake\(&self.parking.word, u32::MAX >> 1\)|sys::wake(\&self.parking.word, 1)|' \
     all_who_wait
+plant close_knocks_at_no_door $bell 's{(fn ring_all.*?)if self.parking.take_bit\(door\)}{$1if false}s' \
+    a_task_is_woken_by_a_close
+plant door_not_marked $bell 's|word.fetch_or\(bit, Ordering::Release\);||' \
+    a_waiting_task_is_woken
+plant tasks_never_asked $bell 's|else if !tasks_first && self.knock_at_next\(\)|else if false|' \
+    a_waiting_task_is_woken
+plant knock_not_passed_on $waiting 's|(and knocks: nobody is here any more, so it is for the others.\n\s*fifo.read\(\);\n).*?\}\n\s*\}|$1}|s' \
+    a_task_and_a_thread_that_wait_are_woken
 plant sender_not_recorded $ring 's|self.record_tail\(tail\)\?;(\s*fault!\("tail recorded)|$1|' \
     a_sender_may_die_anywhere
 plant receiver_not_recorded $ring 's|self.record_head\(head\)\?;(\s*fault!\("head recorded"\))|$1|' \

@@ -493,5 +493,8 @@ small! {
     batch: "100000 samples, whose sum is 4999950000";
     status: "waiting 3 of 16, leased 1", "messages of Order", "limit", "Order.limit";
     fixed: "EURUSD", "refused: found 11 bytes, expected at most 8";
+    pipeline: "60 sent", "the sum of 60 squares is 73810", "never more than ";
+    async_pool: "after 20 jobs", "since it was asked to", "since all are done", "60 jobs were done, each once";
+    async_timeouts: "nothing for 50 ms", "received [\"now\", \"then\", \"late\"]", "had its turns";
     timeouts: "nothing came", "no room", "nothing was lost";
 }

@@ -35,7 +35,7 @@
 //! With exclusive ends ([`Spec::single_sender`](crate::Spec), `single_receiver`) the word is what decides who has the end. It stays with
 //! its holder until that is dropped or dies, and is never cleared by others: revoked, it still says whose the end is.
 
-use crate::layout::{Claims, Hints};
+use crate::layout::{Claims, FENCED_ALWAYS, Hints};
 use crate::position::Owner;
 use crate::sync::{AtomicU64, Ordering, fence, fence_heavy, fence_light, spin_loop};
 
@@ -68,7 +68,7 @@ impl Drop for Moving<'_> {
 impl<'a> Bias<'a> {
     /// A bias that nobody has had yet, for `me`.
     pub(crate) fn ticket(self, me: Owner) -> u64 {
-        (self.hints.tickets.fetch_add(1, Ordering::Relaxed) + 1) << 16 | u64::from(me.0)
+        self.hints.tickets.fetch_add(1, Ordering::Relaxed).wrapping_add(1) << 16 | u64::from(me.0)
     }
 
     /// Says that the holder of `bias` is about to move the counter. `None` if it may not: the bias was revoked.
@@ -78,7 +78,7 @@ impl<'a> Bias<'a> {
         let moving = Moving(&self.claims.busy);
         // Partner: the heavy fence in `revoke`.
         fence_light();
-        if self.hints.fenced.load(Ordering::Relaxed) != 0 {
+        if self.hints.fenced.load(Ordering::Relaxed) & FENCED_ALWAYS != 0 {
             fence(Ordering::SeqCst);
         }
         // Acquire: a bias that is still one's own says that nobody else moved the counter.

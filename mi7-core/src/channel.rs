@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use crate::burial::{self, Burial};
 use crate::ends::{End, Memory};
 use crate::error::{Error, Result};
-use crate::layout::{Entry, Geometry, Preamble};
+use crate::layout::{Entry, FENCED_ALWAYS, Geometry, Preamble};
 use crate::os::{self, Location};
 use crate::patience::{Patience, Wait};
 use crate::position::{Owner, Phase, Position, Word};
@@ -289,28 +289,22 @@ impl Channel {
     }
 
     pub(crate) fn receivers(&self) -> Bell<'_> {
-        Bell { end: End::Receiving, parking: &self.ring().shared().receivers.0, doors: self }
+        let shared = self.ring().shared();
+        Bell { end: End::Receiving, parking: &shared.receivers.0, fenced: &shared.hints.0.fenced, doors: self }
     }
 
     pub(crate) fn senders(&self) -> Bell<'_> {
-        Bell { end: End::Sending, parking: &self.ring().shared().senders.0, doors: self }
+        let shared = self.ring().shared();
+        Bell { end: End::Sending, parking: &shared.senders.0, fenced: &shared.hints.0.fenced, doors: self }
     }
 
     /// Makes sure that heavy fences reach every process of the channel, or that nobody relies on them.
     fn join_fences(&self) {
         if !join_fences() {
-            self.ring().shared().hints.0.fenced.store(1, Ordering::Relaxed);
+            self.ring().shared().hints.0.fenced.fetch_or(FENCED_ALWAYS, Ordering::Relaxed);
             fence(Ordering::SeqCst);
             // Until everybody has seen it, and what they stored before has left their store buffers: far longer than that takes.
             std::thread::sleep(Duration::from_millis(20));
-        }
-    }
-
-    /// The real fence that goes with a light one in a channel where somebody cannot do with that.
-    #[inline]
-    fn fence_if_needed(&self) {
-        if self.ring().shared().hints.0.fenced.load(Ordering::Relaxed) != 0 {
-            fence(Ordering::SeqCst);
         }
     }
 
@@ -447,9 +441,20 @@ impl Channel {
     /// Wakes one who sleeps until there is a message, if anybody does.
     #[inline]
     pub fn wake_receivers(&self) {
-        self.fence_if_needed();
-        self.receivers().ring_if_parked();
+        let shared = self.ring().shared();
+        if shared.receivers.0.may_be_parked(End::Receiving, &shared.hints.0.fenced) {
+            self.ring_slowly(End::Receiving);
+        }
         fault!("receivers rung");
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn ring_slowly(&self, end: End) {
+        match end {
+            End::Receiving => self.receivers().ring_slowly(),
+            End::Sending => self.senders().ring_slowly(),
+        }
     }
 
     /// Hands over a message that had been handed out so often in another channel.
@@ -464,7 +469,6 @@ impl Channel {
         self.ring().give_up(&grant.0);
         memory.settled.store(grant.0.counter, Ordering::Release);
         self.step_across();
-        self.fence_if_needed();
         self.receivers().ring_if_parked();
         self.senders().ring_if_parked();
     }
@@ -761,8 +765,10 @@ impl Channel {
     /// Wakes one who sleeps until there is room, if anybody does.
     #[inline]
     pub fn wake_senders(&self) {
-        self.fence_if_needed();
-        self.senders().ring_if_parked();
+        let shared = self.ring().shared();
+        if shared.senders.0.may_be_parked(End::Sending, &shared.hints.0.fenced) {
+            self.ring_slowly(End::Sending);
+        }
         fault!("senders rung");
     }
 
@@ -812,6 +818,7 @@ impl Channel {
         };
         let mut slept = false;
         loop {
+            bell.claim_turn();
             let ticket = bell.announce();
             self.mend_hints();
             self.look_around();

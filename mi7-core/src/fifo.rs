@@ -5,16 +5,18 @@
 //! as its owner lives: opening it for writing only is how others tell. It gets its name when it is open already: so one that has the
 //! name and no reader is certainly stale, and may be removed by anybody ([`sweep`]).
 
-use std::io;
+use std::io::{self, IoSlice};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
 
 use rustix::fs::{self, FileType, Mode, OFlags};
-use rustix::io::Errno;
+use rustix::io::{Errno, ReadWriteFlags, pwritev2};
 
 use crate::error::Result;
 use crate::os::failure;
+use crate::sync::Ordering;
 
 /// Bytes of a ring: never torn, since that is less than `PIPE_BUF`.
 pub(crate) const RECORD: usize = 4;
@@ -142,6 +144,23 @@ pub(crate) fn ring(directory: &Path, id: u64, record: [u8; RECORD]) -> bool {
 
 /// Writes to a FIFO. False if nobody reads it. No SIGPIPE comes of it, also in programs that do not ignore that signal.
 fn write(fifo: BorrowedFd<'_>, record: &[u8]) -> bool {
+    // Linux 6.18: the write says itself that it wants no signal.
+    static NOSIGNAL: AtomicBool = AtomicBool::new(true);
+    const RWF_NOSIGNAL: u32 = 0x100;
+    while NOSIGNAL.load(Ordering::Relaxed) {
+        let flags = ReadWriteFlags::from_bits_retain(RWF_NOSIGNAL);
+        match pwritev2(fifo, &[IoSlice::new(record)], u64::MAX, flags) {
+            Ok(_) | Err(Errno::AGAIN) => return true,
+            Err(Errno::PIPE) => return false,
+            Err(Errno::INTR) => {}
+            // An older system, or a filter of system calls.
+            Err(_) => NOSIGNAL.store(false, Ordering::Relaxed),
+        }
+    }
+    write_quietly(fifo, record)
+}
+
+fn write_quietly(fifo: BorrowedFd<'_>, record: &[u8]) -> bool {
     let quiet = Quiet::new();
     let written = loop {
         match rustix::io::write(fifo, record) {
@@ -161,7 +180,7 @@ fn write(fifo: BorrowedFd<'_>, record: &[u8]) -> bool {
 }
 
 /// SIGPIPE is blocked in this thread as long as this lives. (Rust programs ignore that signal, but not those of other languages that
-/// have mi7 in a library; and there is no `MSG_NOSIGNAL` for FIFOs.)
+/// have mi7 in a library.)
 struct Quiet {
     pipe: libc::sigset_t,
     before: Option<libc::sigset_t>,
@@ -269,6 +288,11 @@ mod tests {
         unsafe { libc::signal(libc::SIGPIPE, libc::SIG_DFL) };
         drop(fifo);
         assert!(!ring(directory.path(), 11, *b"gone"));
+        // As on systems before Linux 6.18.
+        let (reader, writer) = std::io::pipe().unwrap();
+        assert!(write_quietly(writer.as_fd(), b"here"));
+        drop(reader);
+        assert!(!write_quietly(writer.as_fd(), b"gone"));
         // SAFETY: as Rust programs have it.
         unsafe { libc::signal(libc::SIGPIPE, libc::SIG_IGN) };
     }

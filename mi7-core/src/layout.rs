@@ -97,7 +97,7 @@ pub(crate) struct Shared {
 pub(crate) struct Parking {
     /// The futex, `rings << 1 | parked`.
     pub(crate) word: AtomicU32,
-    /// 1: a thread was woken last, so it is the tasks' turn; 0: the threads'. Any value is safe.
+    /// 1: a thread was woken last, so it is the tasks' turn; 0: the threads'; 2: no thread slept the last time. Any value is safe.
     pub(crate) turn: AtomicU32,
     /// The door knocked at last. Any value is safe.
     pub(crate) last: AtomicU32,
@@ -143,9 +143,13 @@ pub(crate) struct Hints {
     pub(crate) head_bias: AtomicU64,
     /// How many biases were asked for: no two are alike.
     pub(crate) tickets: AtomicU64,
-    /// Not 0: somebody cannot have others' processors pass a fence, so all have to pass their own. Stays so.
+    /// `times taken back << 5 | agreed, asked to fence at the senders' bell | the same at the receivers' bell | always`: see [`crate::wait`].
+    /// Always: somebody cannot have others' processors pass a fence, so all have to pass their own. Stays so.
     pub(crate) fenced: AtomicU32,
 }
+
+/// In [`Hints::fenced`].
+pub(crate) const FENCED_ALWAYS: u32 = 1;
 
 /// Words nothing depends on but what is shown to people, and how often the dead are looked for.
 #[repr(C)]

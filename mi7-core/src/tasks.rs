@@ -34,6 +34,39 @@
 //! that was rung and killed before it took the message strands it for no longer than that, and so does a runtime that is
 //! no longer driven. The same timer ends waits that have a deadline.
 //!
+//! # States
+//!
+//! Of a place at a desk ([`Waiting`]), as its desk's queue has it:
+//!
+//! ```text
+//!            poll: nothing there            answer, tick, close
+//!   (none) ─────────────────────> waiting ─────────────────────> rung ──poll: nothing there──> waiting, in the same place
+//!                                    │                            │
+//!                                    └─ poll: got it, or dropped ─┴─ poll: got it, or dropped: rings for the next ──> (none)
+//! ```
+//!
+//! Of a door, as the channel's file has it: *free* (`owner` 0) → *taken* by compare-exchange with the owner's mark → *written on* (the
+//! token, then the bell, which is what counts) → its bit set and taken, over and over → *free*, by the owner when the desk goes, or by
+//! whoever buries the owner. The mark is that of one holder of an entry, so nothing that is late can free a successor's door.
+//!
+//! # Deaths
+//!
+//! | who dies, and when | what is left | who mends it |
+//! |---|---|---|
+//! | a waiter's process, before it is rung | its door's bit | the next ringer: the FIFO has no reader, so it goes on to the next door |
+//! | the same, rung and not having taken the message | the message, and bits that are cleared | the tick of any other waiter |
+//! | a ringer, having taken a bit and not rung | likewise | likewise |
+//! | a door's owner | the door, and the FIFO's name | whoever buries it: the name first, then the door ([`recover_doors`]) |
+//! | the last of a channel, with a FIFO made | the FIFO's name | whoever hangs up the next doorbell in that directory ([`fifo::sweep`]) |
+//!
+//! # fork and exec
+//!
+//! The descriptors are closed by `exec`. After `fork`, the child has copies of the parent's doorbells: to it they are
+//! [closed](Doorbell::is_closed), so a task that is polled there takes new ones, and dropping the copies leaves alone the FIFO's name, the
+//! door, and the reactor's registration, which are the parent's. If the parent dies while such a child
+//! lives, its FIFO has a reader still, and its lock an owner, so its death is found out with the child's end only. Until then each of its
+//! doors whose bit was set takes one ring in vain, and others come to that message at their tick.
+//!
 //! # Who is served by whom
 //!
 //! Each runtime has its own doorbell and looks after its own tasks only: one that hangs, or is shut down, takes no other's rings with
@@ -111,6 +144,8 @@ pub struct Doorbell {
     closed: AtomicBool,
     /// A forked child leaves its parent's FIFO alone.
     process: u32,
+    /// [`os::forks`] in this process.
+    forks: u32,
 }
 
 /// A desk and its channel, which may both be about to go.
@@ -152,6 +187,7 @@ impl Doorbell {
             timing: Mutex::default(),
             closed: AtomicBool::new(false),
             process: std::process::id(),
+            forks: os::forks(),
         })
     }
 
@@ -182,7 +218,7 @@ impl Doorbell {
 
     /// Whether it was [closed](Self::close), or belongs to the process this one was forked from.
     pub fn is_closed(&self) -> bool {
-        self.closed.load(Ordering::Acquire) || self.process != std::process::id()
+        self.closed.load(Ordering::Acquire) || self.forks != os::forks()
     }
 
     fn hang(&self) -> Result<()> {
@@ -285,7 +321,7 @@ impl Doorbell {
         for (channel, desk) in &desks {
             desk.announce_again(channel);
         }
-        // One for all of them. Partner: the fence in `Bell::ring_if_parked`.
+        // One for all of them. Partner: the light fence in `Parking::may_be_parked`.
         fence_heavy();
         for (channel, desk) in &desks {
             desk.look(channel);

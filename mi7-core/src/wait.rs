@@ -15,6 +15,22 @@
 //! reordering. A full fence would cost each message a third of its time: it waits until all earlier stores have reached the cache,
 //! so that not even their misses overlap. (See [`crate::sync`] for systems without.)
 //!
+//! *Frequent waits.* Where a receiver waits between any two messages, the heavy fence is what a wake-up costs most: interrupting another
+//! processor of a virtual machine takes 11 µs, as much as all the rest. So whoever announces itself *asks* the ringers of that bell to
+//! pass a real fence each ([`Hints::fenced`](crate::layout::Hints::fenced)), passes the heavy one, and writes that they have *agreed*.
+//! From then on waiters pass a real fence only. A ringer that met nobody parked [`FUTILE`] times takes both back. Why no wake-up is lost:
+//!
+//! - A waiter that finds *agreed*: *asked* was written before somebody's heavy fence, which is over. A ringer that did not see it
+//!   looked for it before that fence, having stored its message before it looked: so the waiter finds the message. One
+//!   that did see it passes its own fence, and of two real fences one comes first.
+//! - A ringer that finds it taken back: waiters that found *agreed* had set the parked bit and passed a fence before they looked for it,
+//!   which was before it was taken back, which was before the ringer found that. So it finds the bit, which it looks at last. (That holds where
+//!   a store becomes visible to all processors at one time: x86-64, AArch64, RISC-V. Elsewhere nobody is asked.)
+//! - *Agreed* is written by compare-exchange on what was read with *asked*, and taking back counts: so nobody agrees to what was
+//!   taken back meanwhile. One who dies in between leaves *asked*, and the next one passes the heavy fence.
+//!
+//! loom knows no heavy fences, so its models have neither; `tests/tests/fences.rs` goes through all orders of these steps on processors with store buffers.
+//!
 //! *Several sleepers.* The one who wakes cannot know whether others sleep on. It sets the bit again before it looks,
 //! and where it leaves something behind for others, rings once more ([`Bell::pass_on`]). That costs at most one futile
 //! system call when traffic sets in, and needs no count of sleepers that a death could falsify.
@@ -34,7 +50,7 @@
 
 use std::time::Duration;
 
-use crate::layout::{DOORS, Parking};
+use crate::layout::{DOORS, FENCED_ALWAYS, Parking};
 use crate::sync::{AtomicU32, AtomicU64, Ordering, fence, fence_heavy, fence_light};
 
 /// The longest anybody sleeps without looking around.
@@ -45,12 +61,40 @@ const RING: u32 = 2;
 /// What [`Parking::turn`] says.
 const THREADS: u32 = 0;
 const TASKS: u32 = 1;
+const NO_THREADS: u32 = 2;
+
+/// Whether ringers may be asked to fence.
+const ASKING: bool =
+    cfg!(not(loom)) && cfg!(any(target_arch = "x86_64", target_arch = "aarch64", target_arch = "riscv64"));
+/// After so many rings with nobody parked, of one thread, fences cost the ringers more than they save the waiters.
+const FUTILE: u32 = 512;
+/// One more in the count of [`Hints::fenced`](crate::layout::Hints::fenced).
+const TAKEN_BACK: u32 = 1 << 5;
 
 /// One of the two ends of a channel.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum End {
     Sending,
     Receiving,
+}
+
+impl End {
+    /// Bits of [`Hints::fenced`](crate::layout::Hints::fenced): the ringers of this end's bell are asked to fence, and have agreed.
+    const fn asked(self) -> u32 {
+        match self {
+            End::Receiving => 1 << 1,
+            End::Sending => 1 << 3,
+        }
+    }
+
+    /// Those of which one is enough for ringers to fence.
+    const fn fenced(self) -> u32 {
+        if ASKING { FENCED_ALWAYS | self.asked() } else { FENCED_ALWAYS }
+    }
+
+    const fn agreed(self) -> u32 {
+        self.asked() << 1
+    }
 }
 
 /// Those behind the doors.
@@ -64,6 +108,8 @@ pub(crate) trait Doors {
 pub(crate) struct Bell<'a> {
     pub(crate) end: End,
     pub(crate) parking: &'a Parking,
+    /// [`Hints::fenced`](crate::layout::Hints::fenced).
+    pub(crate) fenced: &'a AtomicU32,
     pub(crate) doors: &'a dyn Doors,
 }
 
@@ -85,6 +131,17 @@ impl Parking {
         })
     }
 
+    /// The ringer's look, after what it rings for has been stored: whether somebody may be parked, or a fence has to be passed before
+    /// that can be told.
+    #[inline(always)]
+    pub(crate) fn may_be_parked(&self, end: End, fenced: &AtomicU32) -> bool {
+        // Partner: the heavy fence in `fence_to_look`.
+        fence_light();
+        // Acquire: where it was taken back, the bits are seen of those who saw it before.
+        let fenced = if cfg!(loom) { 0 } else { fenced.load(Ordering::Acquire) & end.fenced() };
+        fenced | self.word.load(Ordering::Relaxed) & PARKED != 0
+    }
+
     fn bit(&self, door: u32) -> Option<(&AtomicU64, u64)> {
         self.doors.get(door as usize / 64).map(|word| (word, 1 << (door % 64)))
     }
@@ -100,18 +157,90 @@ impl Bell<'_> {
         // Release, partner: the Acquire in `ring`, whose caller then finds the door's bit. Acquire, partner: the Release there: who
         // comes too late for that ring finds what it was rung for.
         let word = self.parking.word.fetch_or(PARKED, Ordering::AcqRel) | PARKED;
-        // Partner: the fence in `ring_if_parked`.
-        fence_heavy();
+        self.fence_to_look();
         Ticket(word)
+    }
+
+    /// What separates setting the bit from looking.
+    fn fence_to_look(self) {
+        if !ASKING {
+            // Partner: the light fence in `may_be_parked`.
+            return fence_heavy();
+        }
+        // Partner: the real fence in `ring_slowly`.
+        fence(Ordering::SeqCst);
+        let (asked, agreed) = (self.end.asked(), self.end.agreed());
+        // Acquire, partner: the Release below.
+        if self.fenced.load(Ordering::Acquire) & agreed != 0 {
+            return;
+        }
+        let word = self.fenced.fetch_or(asked, Ordering::AcqRel) | asked;
+        // Partner: the light fence in `may_be_parked`.
+        fence_heavy();
+        // Release: the fence was passed. Where it fails, somebody else wrote, and the next one tries again.
+        let _ = self.fenced.compare_exchange(word, word | agreed, Ordering::Release, Ordering::Relaxed);
+    }
+
+    /// For a thread that is about to sleep: it may be woken next.
+    pub(crate) fn claim_turn(self) {
+        if self.parking.turn.load(Ordering::Relaxed) == NO_THREADS {
+            self.parking.turn.store(THREADS, Ordering::Relaxed);
+        }
     }
 
     /// Wakes one waiter if there may be any. What it waits for has been stored before.
     #[inline]
     pub(crate) fn ring_if_parked(self) {
-        // Partner: the fence in `announce`.
-        fence_light();
-        if self.parking.word.load(Ordering::Relaxed) & PARKED != 0 {
-            self.ring();
+        if self.parking.may_be_parked(self.end, self.fenced) {
+            self.ring_slowly();
+        }
+    }
+
+    /// For one whom [`Parking::may_be_parked`] has told to.
+    #[cold]
+    pub(crate) fn ring_slowly(self) {
+        // Acquire: as there.
+        let fenced = if cfg!(loom) { 0 } else { self.fenced.load(Ordering::Acquire) & self.end.fenced() };
+        if fenced != 0 {
+            // Partner: the real fence in `fence_to_look`.
+            fence(Ordering::SeqCst);
+            if self.parking.word.load(Ordering::Relaxed) & PARKED == 0 {
+                if fenced & self.end.asked() != 0 {
+                    self.count_futile();
+                }
+                return;
+            }
+        }
+        self.ring();
+    }
+
+    /// Takes back, now and then, what was asked.
+    #[cfg(not(loom))]
+    fn count_futile(self) {
+        use std::cell::Cell;
+        thread_local! {
+            static RINGS: Cell<u32> = const { Cell::new(0) };
+        }
+        let rings = RINGS.get().wrapping_add(1);
+        RINGS.set(rings);
+        if rings.is_multiple_of(FUTILE) {
+            self.take_back();
+        }
+    }
+
+    #[cfg(loom)]
+    fn count_futile(self) {}
+
+    /// Asks no longer.
+    #[cfg(not(loom))]
+    #[cold]
+    fn take_back(self) {
+        let (asked, agreed) = (self.end.asked(), self.end.agreed());
+        let word = self.fenced.load(Ordering::Relaxed);
+        if word & asked != 0 {
+            let without = (word & !(asked | agreed)).wrapping_add(TAKEN_BACK);
+            // Release, partner: the Acquire in `may_be_parked`. Where it fails, the next ringer tries.
+            let _ = self.fenced.compare_exchange(word, without, Ordering::AcqRel, Ordering::Relaxed);
         }
     }
 
@@ -142,7 +271,6 @@ impl Bell<'_> {
         }
     }
 
-    #[cold]
     fn ring(self) {
         let mut word = self.parking.word.load(Ordering::Relaxed);
         while word & PARKED != 0 {
@@ -158,14 +286,17 @@ impl Bell<'_> {
     fn wake_one(self) {
         fault!("bell rung, nobody woken");
         let turn = &self.parking.turn;
-        let tasks_first = turn.load(Ordering::Relaxed) == TASKS;
+        let whose = turn.load(Ordering::Relaxed);
+        let tasks_first = whose == TASKS || whose == NO_THREADS;
         if tasks_first && self.knock_at_next() {
-            turn.store(THREADS, Ordering::Relaxed);
+            if whose == TASKS {
+                turn.store(THREADS, Ordering::Relaxed);
+            }
         } else if sys::wake(&self.parking.word, 1) > 0 {
             turn.store(TASKS, Ordering::Relaxed);
         } else if !tasks_first && self.knock_at_next() {
-            // No thread sleeps, so the tasks are asked first the next time.
-            turn.store(TASKS, Ordering::Relaxed);
+            // The tasks are asked first, until a thread is about to sleep. One that was just then has its turn after its tick.
+            turn.store(NO_THREADS, Ordering::Relaxed);
         }
     }
 

@@ -71,6 +71,31 @@
 //! has other ways. While nobody sleeps, nobody makes a system call.
 //! [`close`](SharedChannel::close) wakes everybody.
 //!
+//! # Tasks
+//!
+//! With the feature `tokio` (in tokio's runtimes) or `async-io` (under any executor), the same ends are for tasks as well; without,
+//! neither crate is built.
+//!
+#![cfg_attr(any(feature = "tokio", feature = "async-io"), doc = "| | one | with a timeout | many | in place |")]
+#![cfg_attr(any(feature = "tokio", feature = "async-io"), doc = "|---|---|---|---|---|")]
+#![cfg_attr(
+    any(feature = "tokio", feature = "async-io"),
+    doc = "| send | [`send_async`](Sender::send_async) | `select!` | [`sink`](Sender::sink) | [`loan_async`](Sender::loan_async) |"
+)]
+#![cfg_attr(
+    any(feature = "tokio", feature = "async-io"),
+    doc = "| receive | [`recv_async`](Receiver::recv_async) | [`recv_timeout_async`](Receiver::recv_timeout_async) | [`recv_many_async`](Receiver::recv_many_async), [`stream`](Receiver::stream) | |"
+)]
+//!
+//! - *Nothing is lost with a future that is dropped*, at whatever `.await`: a message or a slot is taken in the poll that returns it,
+//!   and who was woken and then dropped wakes the next one who waits. `tokio::select!` in a loop is the normal use.
+//! - *One is woken for each message*, in turn: tasks, threads and processes that wait on one channel do not starve each other.
+//! - *Waiting costs nothing.* The kernel wakes the runtime, by a FIFO beside the channel and a timer that goes off ten times a second
+//!   to look for the dead: two descriptors for each runtime and directory of channels, however many channels there are, and no thread.
+//! - A runtime may end with leases held: they are dropped with their futures, as at any other time. Handles may be used in several
+//!   runtimes, and a future may change its runtime.
+//! - For other event loops, without any feature, [`Receiver::watch`] and [`Sender::watch`] give a descriptor.
+//!
 //! # What is promised
 //!
 //! 1. What [`Sender::send`] returned `Ok` for is received, whatever happens to the sender then.
@@ -89,7 +114,8 @@
 //!   process that is *stopped* in the middle of a send holds up those behind it until it goes on or dies.
 //! - Handles do not survive `fork` in the child: use them in one process, and open the channel anew in the other. A child that
 //!   was forked without `exec` keeps its dead parent from being found out until it ends as well.
-//! - At most 254 handles opened apart (of which a process needs one) can have a channel open at once.
+//! - At most 254 handles opened apart (of which a process needs one) can have a channel open at once, and tasks of at most 256
+//!   runtimes wait on it.
 //!
 //! # Trust
 //!
@@ -111,7 +137,7 @@
 //!  mi7-core       untyped slots: claim → write → publish  ·  lease → read → release
 //!                 one mapped file per channel  ·  participants  ·  recovery  ·  parking
 //!                         ▼
-//!  Linux          /dev/shm/mi7-<uid>/<name>   ·   OFD locks   ·   futex
+//!  Linux          /dev/shm/mi7-<uid>/<name>   ·   OFD locks   ·   futex   ·   FIFO doorbells
 //! ```
 //!
 //! `mi7-core` knows bytes, processes and the kernel; this crate knows types and encodings; `mi7-derive` knows syntax. The
@@ -122,13 +148,14 @@
 //! | what can be sent | [`message`](mod@message), [`schema`], [`fixed`] |
 //! | how | `archive` (in place), `dynamic` (bincode, and nothing else knows it) → `payload` |
 //! | ends | `received` → `sender`, `receiver` → `channel` |
-//! | on top | `arrival` (waking tasks) → `queue` |
+//! | for tasks | `asynchronous`: `runtime` (who watches a doorbell) → `receiving`, `sending`; `watch` |
+//! | on top | `arrival` (for tasks where there is no runtime) → `queue` |
 //!
 //! The protocol, with its states and the races it handles, is described in `mi7-core`: in `ring` the slots, in `recovery`
-//! the dead, in `wait` sleeping and waking, in `layout` every byte of the file
+//! the dead, in `wait` sleeping and waking, in `tasks` and `fifo` the tasks' part of it, in `layout` every byte of the file
 //! (`cargo doc --document-private-items -p mi7-core`).
 //!
-//! Deliberately absent: a daemon, a broker, a lock, a thread of its own (but for tasks that wait), a heap allocation in sending
+//! Deliberately absent: a daemon, a broker, a lock, a thread of its own (but for [`CrossProcessQueue::receive_async_with_timeout`] where there is no runtime), a heap allocation in sending
 //! or receiving a [`ShmMessage`], configuration files, environment variables.
 
 // So that the derive's `::mi7` paths work inside this crate too.
@@ -263,6 +290,6 @@ pub mod __private {
 }
 
 /// The README's snippets, run as tests.
-#[cfg(doctest)]
+#[cfg(all(doctest, feature = "tokio"))]
 #[doc = include_str!("../../README.md")]
 struct Readme;

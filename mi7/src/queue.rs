@@ -232,7 +232,7 @@ impl CrossProcessQueue {
     /// once the queue is closed and drained.
     ///
     /// Works under any executor. With the feature `tokio` in a tokio runtime, or with `async-io`, the task is woken by the kernel, as
-    /// [`Receiver::recv_timeout_async`] has it. Otherwise all the futures of one queue (and its clones) share one thread that waits for
+    /// `Receiver::recv_timeout_async` has it. Otherwise all the futures of one queue (and its clones) share one thread that waits for
     /// them; it ends when none has waited for a second.
     ///
     /// # Cancel safety

@@ -6,7 +6,7 @@
 //! alignment of everything in it, down to single numbers. It is a constant, put together by `#[derive(ShmMessage)]`
 //! from the compiler's own sizes and offsets. Two programs may talk when their schemas are equal.
 //!
-//! - [`fingerprint`] hashes it field by field: what attaching compares.
+//! - [`fingerprint`](fn@fingerprint) hashes it field by field: what attaching compares.
 //! - [`Schema::text`] writes it down: what is stored in a channel's file.
 //! - [`Layout`] reads the text back, and prints a message of a type one was not compiled with from its bytes alone.
 //! - [`first_difference`] compares two texts, and names the first field that differs.

@@ -61,6 +61,17 @@ fn a_run_with_kills_and_stops_accounts_for_every_message() {
 }
 
 #[test]
+fn a_run_of_tasks_that_are_cancelled_accounts_for_every_message() {
+    for capacity in [1, 64] {
+        let outcome = green(&format!("--async --seconds 4 --stop --seed {capacity} --capacity {capacity}"));
+        assert!(outcome.count("kills") > 4.0 * 3.4 + 6.0, "{}", outcome.words);
+        assert!(outcome.count("sent") > 2000.0, "{}", outcome.words);
+    }
+    let outcome = green("--async --seconds 2 --no-kill");
+    assert_eq!(outcome.count("duplicated"), 0.0, "{}", outcome.words);
+}
+
+#[test]
 fn where_nobody_is_killed_nothing_is_there_twice() {
     let outcome = green("--seconds 2 --no-kill --stop");
     for name in ["kills", "duplicated", "recovery_max_ms"] {
@@ -126,6 +137,17 @@ fn whoever_gets_no_further_is_found() {
     // At once, while it goes on, and in the end, when the channel is closed and it should leave.
     found("hang", "--seconds 2 --patience 1 --no-kill", "stuck");
     found("hang", "--seconds 1 --patience 1 --no-kill", "stuck");
+}
+
+#[test]
+fn futures_that_are_not_cancel_safe_are_found() {
+    found("cancel", "--async --seconds 1 --no-kill", "lost");
+    let outcome = chaos("--plant resend --async --seconds 1 --no-kill");
+    assert!(outcome.count("unexplained") > 0.0, "{}", outcome.words);
+    // In the end the channel may be closed before the second time.
+    assert_eq!(outcome.count("lost") + outcome.count("stuck"), 0.0, "{}", outcome.words);
+    found("lose", "--async --seconds 1", "lost");
+    found("hang", "--async --seconds 2 --patience 1 --no-kill", "stuck");
 }
 
 #[test]

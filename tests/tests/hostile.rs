@@ -401,6 +401,27 @@ fn counts_at_the_end_of_their_range_do_not_overflow() {
 }
 
 #[test]
+fn tickets_at_the_end_of_their_range_do_not_overflow() {
+    // Found by the fuzzer, in a channel whose end is one's alone.
+    const TICKETS: u64 = SHARED + 536;
+    let stage = Stage::new(ACTOR);
+    let channel = stage.options::<u64>().single_receiver().create("victim").expect("a channel");
+    let file = File::options().write(true).open(stage.file("victim")).expect("its file");
+    file.write_all_at(&[0xff; 8], TICKETS).expect("the file takes it");
+    let (tx, rx) = channel.split();
+    tx.try_send(&7).expect("there is room");
+    assert_eq!(rx.try_recv().expect("a message").to_owned(), 7);
+    let mut tickets = [0; 8];
+    std::os::unix::fs::FileExt::read_exact_at(
+        &File::open(stage.file("victim")).expect("its file"),
+        &mut tickets,
+        TICKETS,
+    )
+    .expect("it is there");
+    assert_ne!(tickets, [0xff; 8], "a ticket was drawn");
+}
+
+#[test]
 fn whoever_closes_does_not_wait_for_one_who_never_goes_on() {
     // Found by the fuzzer: the first who opened the channel, and lives, is said to be about to claim.
     const BUSY: u64 = SHARED + 8;

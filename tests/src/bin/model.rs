@@ -7,6 +7,10 @@
 //! senders, receivers, recoverers, newcomers and closers, in any order (sequentially consistent: weak orderings are loom's),
 //! and the death of any of them between any two.
 //!
+//! Not here: the bias (`mi7-core/src/bias.rs`). Everybody claims by compare-exchange; that plain stores come to the same, and how a bias is
+//! taken, revoked and left behind by the dead, is in loom's models (`ring/models/biased.rs`) and the tests that kill. Nor waking:
+//! that is in loom's models too, and its fences in `tests/fences.rs`.
+//!
 //! *Safety*, in every state: nothing invented, torn or overwritten; what was sent is received once, and again only if
 //! who had it died or put it back, and then for certain; nothing is reported as corrupt; no slot is settled by anybody but
 //! its holder; nobody is told that the channel has ended while a message waits in it.

@@ -57,11 +57,13 @@ impl Doors for World {
 
 impl World {
     fn receivers(&self) -> Bell<'_> {
-        Bell { end: End::Receiving, parking: &self.ring.shared().receivers.0, doors: self }
+        let shared = self.ring.shared();
+        Bell { end: End::Receiving, parking: &shared.receivers.0, fenced: &shared.hints.0.fenced, doors: self }
     }
 
     fn senders(&self) -> Bell<'_> {
-        Bell { end: End::Sending, parking: &self.ring.shared().senders.0, doors: self }
+        let shared = self.ring.shared();
+        Bell { end: End::Sending, parking: &shared.senders.0, fenced: &shared.hints.0.fenced, doors: self }
     }
 }
 

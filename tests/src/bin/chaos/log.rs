@@ -26,7 +26,7 @@
 
 use std::fs::File;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use memmap2::{MmapOptions, MmapRaw};
@@ -98,6 +98,11 @@ pub struct Log {
 }
 
 impl Log {
+    /// Where that of an incarnation is.
+    pub fn path(directory: &Path, incarnation: u32) -> PathBuf {
+        directory.join(format!("log-{incarnation}"))
+    }
+
     /// Makes the file.
     pub fn create(path: &Path) -> io::Result<Log> {
         let file = File::options().read(true).write(true).create_new(true).open(path)?;

@@ -23,6 +23,9 @@
 //!   many messages as it has room for.
 //! - When it is closed under their hands, the living leave, and what is left can be drained.
 //!
+//! With `--async`, each child has several tasks beside a thread now and then, each with a log of its own; their futures are dropped
+//! again and again ([`tasks`]). All that has to hold holds for each of them.
+//!
 //! Faults can be planted (`--plant`), to see that they are found: `tests/chaos.rs` does.
 
 mod ending;
@@ -30,6 +33,7 @@ mod log;
 mod order;
 mod parcel;
 mod run;
+mod tasks;
 mod unwritten;
 mod verdict;
 mod worker;
@@ -66,6 +70,9 @@ struct Arguments {
     /// Stop and continue children too.
     #[arg(long)]
     stop: bool,
+    /// Tasks send and receive, rather than threads.
+    #[arg(long = "async")]
+    in_tasks: bool,
     /// Kill nobody.
     #[arg(long)]
     no_kill: bool,
@@ -125,6 +132,10 @@ enum Plant {
     Hang,
     /// When all are dead, somebody lives who keeps a slot.
     Leak,
+    /// A task receives a message in a future that is dropped with it. With `--async`.
+    Cancel,
+    /// A task that sends believes that nothing was sent with a future that is dropped, and something was. With `--async`.
+    Resend,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -136,11 +147,12 @@ enum Role {
 /// What a child is told.
 struct Child {
     role: Role,
-    /// No two children of a run have the same.
+    /// No two children of a run have the same. That of its first lane; the others' are the next.
     incarnation: u32,
-    log: PathBuf,
+    /// How many send or receive in it, each with a log of its own. More than one: in tasks.
+    lanes: u32,
     seed: u64,
-    /// Messages a second; 0: as fast as it can.
+    /// Messages a second, of each lane; 0: as fast as it can.
     rate: u64,
     parent: i32,
 }
@@ -148,17 +160,16 @@ struct Child {
 impl Child {
     fn to_words(&self) -> [String; 6] {
         let role = if self.role == Role::Sender { "sender" } else { "receiver" };
-        let log = self.log.display().to_string();
-        let [incarnation, seed] = [u64::from(self.incarnation), self.seed].map(|number| number.to_string());
-        [role.into(), incarnation, log, seed, self.rate.to_string(), self.parent.to_string()]
+        let [incarnation, lanes] = [self.incarnation, self.lanes].map(|number| number.to_string());
+        [role.into(), incarnation, lanes, self.seed.to_string(), self.rate.to_string(), self.parent.to_string()]
     }
 
     fn from_words(words: &[String]) -> Result<Child, Box<dyn Error>> {
-        let [role, incarnation, log, seed, rate, parent] = words else { return Err("six words".into()) };
+        let [role, incarnation, lanes, seed, rate, parent] = words else { return Err("six words".into()) };
         Ok(Child {
             role: if role == "sender" { Role::Sender } else { Role::Receiver },
             incarnation: incarnation.parse()?,
-            log: log.into(),
+            lanes: lanes.parse()?,
             seed: seed.parse()?,
             rate: rate.parse()?,
             parent: parent.parse()?,

@@ -31,6 +31,7 @@ use rustix::process::{Pid, Signal, kill_process};
 
 use crate::log::{Log, Stage, now};
 use crate::parcel::{Dice, Parcel};
+use crate::tasks::LANES;
 use crate::unwritten::Death;
 use crate::verdict::{Accounts, End, count};
 use crate::{Arguments, CHANNEL, Child, Role};
@@ -65,7 +66,21 @@ enum Successors {
     OneByOne,
 }
 
-/// How far a child was when it was last seen getting on.
+/// One of those that send or receive in a child.
+pub struct Lane {
+    pub incarnation: u32,
+    pub log: Log,
+    path: PathBuf,
+    progress: Progress,
+}
+
+impl Drop for Lane {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_file(&self.path);
+    }
+}
+
+/// How far a lane was when it was last seen getting on.
 struct Progress {
     count: u64,
     since: Instant,
@@ -76,11 +91,9 @@ struct Progress {
 /// A child that runs, or is stopped.
 pub struct Running {
     pub role: Role,
-    pub incarnation: u32,
     process: std::process::Child,
-    log: Log,
-    path: PathBuf,
-    progress: Progress,
+    /// One at least.
+    lanes: Vec<Lane>,
     /// When it is to be continued.
     stopped_until: Option<Instant>,
 }
@@ -98,7 +111,22 @@ impl Running {
     }
 
     fn forget_waiting(&mut self) {
-        self.progress = Progress { count: self.log.progress(), since: Instant::now(), rounds: 0 };
+        for lane in &mut self.lanes {
+            lane.progress = Progress { count: lane.log.progress(), since: Instant::now(), rounds: 0 };
+        }
+    }
+
+    /// That of its first lane.
+    fn incarnation(&self) -> u32 {
+        self.lanes[0].incarnation
+    }
+
+    fn stage(&self) -> Stage {
+        self.lanes[0].log.stage()
+    }
+
+    fn any(&self, holds: impl Fn(&Log) -> bool) -> bool {
+        self.lanes.iter().any(|lane| holds(&lane.log))
     }
 
     /// Whether its main thread sleeps, now.
@@ -109,15 +137,15 @@ impl Running {
 
     /// What it was doing when it died, by its log.
     fn last_doing(&self) -> &'static str {
-        match (self.log.stage(), self.role) {
+        match (self.stage(), self.role) {
             (Stage::Starting, _) => "starting",
             (Stage::Attaching, _) => "attaching",
             (Stage::Leaving, _) => "leaving",
-            (_, Role::Sender) if self.log.is_within() => "holding a loan",
-            (_, Role::Sender) if self.log.about() > self.log.acked() => "sending",
+            (_, Role::Sender) if self.any(Log::is_within) => "holding a loan",
+            (_, Role::Sender) if self.any(|log| log.about() > log.acked()) => "sending",
             (_, Role::Sender) => "between sends",
-            (_, Role::Receiver) if self.log.is_holding() => "holding messages",
-            (_, Role::Receiver) if self.log.is_within() => "receiving",
+            (_, Role::Receiver) if self.any(Log::is_holding) => "holding messages",
+            (_, Role::Receiver) if self.any(Log::is_within) => "receiving",
             (_, Role::Receiver) => "between receives",
         }
     }
@@ -127,7 +155,6 @@ impl Drop for Running {
     fn drop(&mut self) {
         let _ = self.process.kill();
         let _ = self.process.wait();
-        let _ = std::fs::remove_file(&self.path);
     }
 }
 
@@ -189,28 +216,37 @@ impl<'a> Chaos<'a> {
     }
 
     pub fn new_incarnation(&mut self) -> u32 {
-        self.next_incarnation += 1;
-        self.next_incarnation - 1
+        self.new_incarnations(1)
+    }
+
+    /// The first of so many.
+    fn new_incarnations(&mut self, count: u32) -> u32 {
+        self.next_incarnation += count;
+        self.next_incarnation - count
     }
 
     fn start(&mut self, role: Role) -> Outcome {
-        let incarnation = self.new_incarnation();
-        let path = self.scratch.0.join(format!("log-{incarnation}"));
-        let log = Log::create(&path)?;
+        let count = if self.arguments.in_tasks { LANES } else { 1 };
+        let incarnation = self.new_incarnations(count);
+        let lane = |incarnation| {
+            let path = Log::path(&self.scratch.0, incarnation);
+            let progress = Progress { count: 0, since: Instant::now(), rounds: 0 };
+            Ok(Lane { incarnation, log: Log::create(&path)?, path, progress })
+        };
+        let lanes: Vec<Lane> = (incarnation..incarnation + count).map(lane).collect::<Outcome<_>>()?;
         let rate = match self.arguments.rate {
             0 => 0,
-            all => (all / u64::from(self.arguments.senders)).max(1),
+            all => (all / u64::from(self.arguments.senders) / u64::from(count)).max(1),
         };
         let parent = std::process::id() as i32;
-        let child = Child { role, incarnation, log: path.clone(), seed: self.dice.roll(), rate, parent };
+        let child = Child { role, incarnation, lanes: count, seed: self.dice.roll(), rate, parent };
         let mut command = Command::new(std::env::current_exe()?);
         command.arg("--directory").arg(&self.scratch.0).arg("--child").args(child.to_words());
         if let Some(plant) = self.arguments.plant.and_then(|plant| plant.to_possible_value()) {
             command.arg("--plant").arg(plant.get_name());
         }
         let process = command.spawn()?;
-        let progress = Progress { count: 0, since: Instant::now(), rounds: 0 };
-        self.children.push(Running { role, incarnation, process, log, path, progress, stopped_until: None });
+        self.children.push(Running { role, process, lanes, stopped_until: None });
         self.note_presence(now());
         Ok(())
     }
@@ -257,13 +293,13 @@ impl<'a> Chaos<'a> {
     }
 
     fn index_of(&self, incarnation: u32) -> Option<usize> {
-        self.children.iter().position(|child| child.incarnation == incarnation)
+        self.children.iter().position(|child| child.incarnation() == incarnation)
     }
 
-    /// Waits until the child is seen where it is to be, though not long, and then for a random moment.
-    fn wait_for_moment(&mut self, index: usize, limit: Duration, micros: u64, seen: impl Fn(&Log) -> bool) {
+    /// Waits until a lane of a child is seen where it is to be, though not long, and then for a random moment.
+    fn wait_for_moment(&mut self, at: (usize, usize), limit: Duration, micros: u64, seen: impl Fn(&Log) -> bool) {
         let until = Instant::now() + limit;
-        while !seen(&self.children[index].log) && Instant::now() < until {
+        while !seen(&self.children[at.0].lanes[at.1].log) && Instant::now() < until {
             std::thread::yield_now();
         }
         let until = Instant::now() + Duration::from_micros(self.dice.below(micros));
@@ -273,9 +309,11 @@ impl<'a> Chaos<'a> {
     }
 
     fn wait_until_busy(&mut self, index: usize) {
-        let (role, before) = (self.children[index].role, self.children[index].log.progress());
         let in_hand = self.dice.percent(50);
-        self.wait_for_moment(index, WATCH, 40, |log| match role {
+        let child = &self.children[index];
+        let (role, lane) = (child.role, self.dice.below(child.lanes.len() as u64) as usize);
+        let before = child.lanes[lane].log.progress();
+        self.wait_for_moment((index, lane), WATCH, 40, |log| match role {
             Role::Sender if in_hand => log.is_within(),
             Role::Sender => log.about() > log.acked(),
             Role::Receiver if in_hand => log.is_holding(),
@@ -313,18 +351,18 @@ impl<'a> Chaos<'a> {
         if self.dice.percent(30) {
             let survivor = self.pick();
             let time = Instant::now() + Duration::from_micros(self.dice.below(5000));
-            self.doomed.push((time, self.children[survivor].incarnation));
+            self.doomed.push((time, self.children[survivor].incarnation()));
         }
         Ok(())
     }
 
     /// Asks a child to leave, and kills it on the way out perhaps.
     fn make_leave(&mut self, index: usize) -> Outcome {
-        self.children[index].log.ask_to_quit();
+        self.children[index].lanes.iter().for_each(|lane| lane.log.ask_to_quit());
         if self.dice.percent(50) {
             return Ok(());
         }
-        self.wait_for_moment(index, 10 * WATCH, 40, |log| log.stage() == Stage::Leaving);
+        self.wait_for_moment((index, 0), 10 * WATCH, 40, |log| log.stage() == Stage::Leaving);
         self.kill(vec![index], Successors::Soon)
     }
 
@@ -351,7 +389,7 @@ impl<'a> Chaos<'a> {
             self.start(role)?;
             if self.dice.percent(25) {
                 let newborn = self.children.len() - 1;
-                self.wait_for_moment(newborn, WATCH, 80, |log| log.stage() >= Stage::Attaching);
+                self.wait_for_moment((newborn, 0), WATCH, 80, |log| log.stage() >= Stage::Attaching);
                 if self.arguments.stop && self.dice.percent(50) {
                     self.stop(newborn);
                 } else {
@@ -378,10 +416,10 @@ impl<'a> Chaos<'a> {
                 self.kills += 1;
                 let doing = if child.stopped_until.is_some() { "stopped" } else { child.last_doing() };
                 *self.deaths.entry(doing).or_default() += 1;
-                let receiving = child.log.is_within();
                 let gone = now();
                 self.slowest_death = self.slowest_death.max(gone - at);
-                self.close_books(&child, End::Killed(Death { at, gone, receiving }));
+                let death = |lane: &Lane| End::Killed(Death { at, gone, receiving: lane.log.is_within() });
+                self.close_books(&child, death);
             } else {
                 self.take_leave(&child, status);
             }
@@ -393,15 +431,17 @@ impl<'a> Chaos<'a> {
     /// Closes the books of one who ended without having been killed.
     fn take_leave(&mut self, child: &Running, status: ExitStatus) {
         if !status.success() {
-            count(&mut self.failed, || format!("failed: {:?} {}: {status}", child.role, child.incarnation));
+            count(&mut self.failed, || format!("failed: {:?} {}: {status}", child.role, child.incarnation()));
         }
-        self.close_books(child, End::Quit);
+        self.close_books(child, |_| End::Quit);
     }
 
-    fn close_books(&mut self, child: &Running, end: End) {
-        match child.role {
-            Role::Sender => self.accounts.add_sender(child.incarnation, &child.log, end),
-            Role::Receiver => self.accounts.add_receiver(child.incarnation, &child.log, end),
+    fn close_books(&mut self, child: &Running, end: impl Fn(&Lane) -> End) {
+        for lane in &child.lanes {
+            match child.role {
+                Role::Sender => self.accounts.add_sender(lane.incarnation, &lane.log, end(lane)),
+                Role::Receiver => self.accounts.add_receiver(lane.incarnation, &lane.log, end(lane)),
+            }
         }
     }
 
@@ -439,7 +479,7 @@ impl<'a> Chaos<'a> {
                 self.vacancies.extract_if(.., |(time, _)| *time <= now).map(|(_, role)| role).collect();
             due.into_iter().try_for_each(|role| self.start(role))?;
         }
-        let everybody: Vec<u32> = self.children.iter().map(|child| child.incarnation).collect();
+        let everybody: Vec<u32> = self.children.iter().map(Running::incarnation).collect();
         for incarnation in everybody {
             if let Some(index) = self.index_of(incarnation) {
                 self.look_after(index, replace)?;
@@ -464,13 +504,23 @@ impl<'a> Chaos<'a> {
             self.take_leave(&child, status);
             return if replace { self.start(child.role) } else { Ok(()) };
         }
-        if child.log.progress() != child.progress.count || child.stopped_until.is_some() {
+        if child.stopped_until.is_some() {
             child.forget_waiting();
             return Ok(());
         }
-        child.progress.rounds += 1;
-        self.longest = self.longest.max(child.progress.since.elapsed());
-        if child.progress.since.elapsed() > self.arguments.patience && child.progress.rounds > ROUNDS {
+        let mut stuck = false;
+        for lane in &mut child.lanes {
+            let (count, now) = (lane.log.progress(), Instant::now());
+            if count != lane.progress.count {
+                lane.progress = Progress { count, since: now, rounds: 0 };
+                continue;
+            }
+            lane.progress.rounds += 1;
+            let without = now.duration_since(lane.progress.since);
+            self.longest = self.longest.max(without);
+            stuck |= without > self.arguments.patience && lane.progress.rounds > ROUNDS;
+        }
+        if stuck {
             self.report_stuck(index);
             return self.kill(vec![index], Successors::Soon);
         }
@@ -481,7 +531,15 @@ impl<'a> Chaos<'a> {
         self.stuck += 1;
         let child = &self.children[index];
         let asleep = if child.is_asleep() { ", asleep" } else { "" };
-        eprintln!("stuck: {:?} {}, {}{asleep}", child.role, child.incarnation, child.last_doing());
+        eprintln!("stuck: {:?} {}, {}{asleep}", child.role, child.incarnation(), child.last_doing());
+        for lane in child.lanes.iter().filter(|_| child.lanes.len() > 1) {
+            let (without, log) = (lane.progress.since.elapsed().as_millis(), &lane.log);
+            let doing = (log.stage(), log.is_within(), log.about() - log.acked(), log.is_holding());
+            eprintln!(
+                "  lane {}: {without} ms without progress, (stage, within, in doubt, holding): {doing:?}",
+                lane.incarnation
+            );
+        }
         if let Some(keep) = &self.arguments.keep {
             let copy = std::fs::copy(self.scratch.0.join(CHANNEL), keep.join(format!("stuck-{}", self.stuck)));
             eprintln!("kept: {copy:?}");

@@ -14,7 +14,7 @@ use crate::log::{Entry, Log, Stage, State, now};
 use crate::parcel::{Dice, Parcel, id};
 use crate::{CHANNEL, Child, Plant, Role};
 
-type Outcome = Result<(), Box<dyn StdError>>;
+pub type Outcome = Result<(), Box<dyn StdError>>;
 
 /// Every so many messages, a planted fault shows.
 const PLANTED_EVERY: u64 = 40;
@@ -25,39 +25,47 @@ pub fn run(child: &Child, directory: &Path, plant: Option<Plant>) -> Outcome {
     if getppid() != Pid::from_raw(child.parent) {
         return Ok(());
     }
-    let log = Log::open(&child.log)?;
+    if child.lanes > 1 {
+        return crate::tasks::run(child, directory, plant);
+    }
+    let log = Log::open(&Log::path(directory, child.incarnation))?;
     log.set_stage(Stage::Attaching);
     let channel = SharedChannel::<Parcel>::options().directory(directory).open(CHANNEL)?;
-    let mut dice = Dice::new(child.seed);
+    log.set_stage(Stage::Attached);
     let worker = Worker { log: &log, plant, directory };
-    match child.role {
-        Role::Sender => {
-            let tx = channel.sender();
-            log.set_stage(Stage::Attached);
-            worker.send(child, &tx, &mut dice)?;
-        }
-        Role::Receiver => {
-            let rx = channel.receiver();
-            log.set_stage(Stage::Attached);
-            worker.receive(&rx, &mut dice)?;
-        }
-    }
+    worker.work(child.role, child.incarnation, child.rate, &channel, &mut Dice::new(child.seed))?;
     log.set_stage(Stage::Leaving);
     drop(channel);
     Ok(())
 }
 
 /// A message that is held, and its index in the log.
-type Holding<'a> = (Received<'a, Parcel>, usize);
+pub type Holding<'a> = (Received<'a, Parcel>, usize);
 
-struct Worker<'a> {
-    log: &'a Log,
-    plant: Option<Plant>,
-    directory: &'a Path,
+/// One that sends or receives.
+pub struct Worker<'a> {
+    pub log: &'a Log,
+    pub plant: Option<Plant>,
+    pub directory: &'a Path,
 }
 
 impl Worker<'_> {
-    fn send(&self, child: &Child, tx: &Sender<Parcel>, dice: &mut Dice) -> Outcome {
+    /// Goes on until it is to quit, or the channel is closed.
+    pub fn work(
+        &self,
+        role: Role,
+        incarnation: u32,
+        rate: u64,
+        channel: &SharedChannel<Parcel>,
+        dice: &mut Dice,
+    ) -> Outcome {
+        match role {
+            Role::Sender => self.send(incarnation, rate, &channel.sender(), dice),
+            Role::Receiver => self.receive(&channel.receiver(), dice),
+        }
+    }
+
+    fn send(&self, incarnation: u32, rate: u64, tx: &Sender<Parcel>, dice: &mut Dice) -> Outcome {
         let log = self.log;
         while !log.has_to_quit() {
             let burst = 1 + if dice.percent(50) { dice.below(8) } else { dice.below(600) };
@@ -68,14 +76,14 @@ impl Worker<'_> {
                 if self.plant == Some(Plant::Fail) && self.is_planted() {
                     return Err("planted".into());
                 }
-                match self.send_next(child, tx, dice) {
+                match self.send_next(incarnation, tx, dice) {
                     Ok(()) => {}
                     Err(Error::Closed) => return Ok(()),
                     Err(error) => return Err(error.into()),
                 }
             }
             log.beat();
-            if let Some(pause) = (burst * 1_000_000).checked_div(child.rate) {
+            if let Some(pause) = (burst * 1_000_000).checked_div(rate) {
                 std::thread::sleep(Duration::from_micros(pause));
             }
         }
@@ -83,17 +91,17 @@ impl Worker<'_> {
     }
 
     /// Whether a planted fault of a sender shows at the next message.
-    fn is_planted(&self) -> bool {
+    pub fn is_planted(&self) -> bool {
         (self.log.about() + 1).is_multiple_of(PLANTED_EVERY)
     }
 
-    fn send_next(&self, child: &Child, tx: &Sender<Parcel>, dice: &mut Dice) -> mi7::Result<()> {
+    fn send_next(&self, incarnation: u32, tx: &Sender<Parcel>, dice: &mut Dice) -> mi7::Result<()> {
         let is_planted = self.is_planted();
         if self.plant == Some(Plant::Reorder) && is_planted {
-            return self.send_out_of_order(child, tx);
+            return self.send_out_of_order(incarnation, tx);
         }
         let sequence = self.log.begin();
-        let parcel = Parcel::new(id(child.incarnation, sequence));
+        let parcel = Parcel::new(id(incarnation, sequence));
         let sent = match self.plant {
             Some(plant) if is_planted => self.send_wrongly(tx, parcel, plant, dice),
             _ => self.send_one(tx, &parcel, dice),
@@ -164,13 +172,13 @@ impl Worker<'_> {
 
     /// Says that a message was sent, and sends it after the next one. Both have their slots before that, so nothing is lost
     /// where the channel is closed.
-    fn send_out_of_order(&self, child: &Child, tx: &Sender<Parcel>) -> mi7::Result<()> {
+    fn send_out_of_order(&self, incarnation: u32, tx: &Sender<Parcel>) -> mi7::Result<()> {
         let (mut one, mut two) = (tx.loan()?, tx.loan()?);
         let earlier = self.log.begin();
         self.log.ack(earlier);
         let later = self.log.begin();
-        one.write(&Parcel::new(id(child.incarnation, later)))?;
-        two.write(&Parcel::new(id(child.incarnation, earlier)))?;
+        one.write(&Parcel::new(id(incarnation, later)))?;
+        two.write(&Parcel::new(id(incarnation, earlier)))?;
         one.send()?;
         two.send()?;
         self.log.ack(later);
@@ -214,21 +222,7 @@ impl Worker<'_> {
                 message.requeue();
                 continue;
             }
-            let end = now();
-            if dice.percent(3) {
-                // It has it, and nobody knows.
-                work(dice);
-            }
-            let entry = Entry {
-                id: message.id.to_native(),
-                start,
-                end,
-                left: 0,
-                deliveries: if self.plant == Some(Plant::Uncounted) { 1 } else { message.deliveries() },
-                state: State::Leased,
-                torn: !message.is_whole(),
-            };
-            let holding = (message, log.push(&entry));
+            let holding = self.write_down(message, start, dice);
             match dice.below(1000) {
                 0..15 => held.push(holding),
                 15..18 => self.put_back(holding),
@@ -249,19 +243,38 @@ impl Worker<'_> {
         self.finish_all(&mut held)
     }
 
-    fn put_back(&self, (message, index): Holding) {
+    /// Writes down that it was received.
+    pub fn write_down<'a>(&self, message: Received<'a, Parcel>, start: u64, dice: &mut Dice) -> Holding<'a> {
+        let end = now();
+        if dice.percent(3) {
+            // It has it, and nobody knows.
+            work(dice);
+        }
+        let entry = Entry {
+            id: message.id.to_native(),
+            start,
+            end,
+            left: 0,
+            deliveries: if self.plant == Some(Plant::Uncounted) { 1 } else { message.deliveries() },
+            state: State::Leased,
+            torn: !message.is_whole(),
+        };
+        (message, self.log.push(&entry))
+    }
+
+    pub fn put_back(&self, (message, index): Holding) {
         self.log.advance(index, State::Requeued);
         if self.plant != Some(Plant::Swallow) {
             message.requeue();
         }
     }
 
-    fn finish_all(&self, held: &mut Vec<Holding>) -> Outcome {
+    pub fn finish_all(&self, held: &mut Vec<Holding>) -> Outcome {
         held.drain(..).try_for_each(|holding| self.finish(holding))
     }
 
     /// Says that a message is done, having looked whether it is still the same.
-    fn finish(&self, (message, index): Holding) -> Outcome {
+    pub fn finish(&self, (message, index): Holding) -> Outcome {
         let now_and_then = (index as u64).is_multiple_of(PLANTED_EVERY);
         if self.plant == Some(Plant::Scribble) && now_and_then {
             scribble(&self.directory.join(CHANNEL), &message)?;
@@ -291,7 +304,7 @@ fn scribble(channel: &Path, message: &Received<'_, Parcel>) -> io::Result<()> {
 }
 
 /// A time of work, up to some hundred microseconds.
-fn work(dice: &mut Dice) {
+pub fn work(dice: &mut Dice) {
     let until = now() + dice.below(300_000);
     while now() < until {
         std::hint::spin_loop();
