@@ -82,7 +82,7 @@ impl Options {
             Work::Latency | Work::Throughput if self.quick => &[64, 1 << 10, 1 << 20],
             Work::Many | Work::Pair if self.quick => &[64],
             Work::Latency | Work::Throughput | Work::Many => &SIZES,
-            Work::Loan => &[1 << 20],
+            Work::Loan => &[64, 1 << 20],
             Work::Pair | Work::Wake | Work::Pingpong | Work::Idle | Work::Attach => return vec![64],
         };
         all.iter().copied().filter(|size| self.sizes.is_empty() || self.sizes.contains(size)).collect()

@@ -51,6 +51,7 @@ pub const SIZES: [usize; 5] = [8, 64, 1 << 10, 64 << 10, 1 << 20];
 
 pub const ALL: &[Entry] = &[
     entry::<limit::Line, limit::Line>("bare line", Kind::Limit),
+    entry::<limit::Lines, limit::Lines>("bare lines", Kind::Limit),
     entry::<limit::Memory<limit::Copied>, limit::Memory<limit::Copied>>("bare memory", Kind::Limit),
     entry::<limit::Memory<limit::Filled>, limit::Memory<limit::Filled>>("bare fill", Kind::Limit),
     entry::<limit::Futex, limit::Futex>("bare futex", Kind::Limit),

@@ -19,7 +19,10 @@ const LINE: usize = 64;
 /// of its own, one for each way, and is written before the word and read after it.
 pub struct Line;
 
-pub struct Bounced<const N: usize> {
+/// The same where a message of up to a line has its own line, too: what a channel comes to that keeps state and message apart.
+pub struct Lines;
+
+pub struct Bounced<const N: usize, const APART: bool> {
     line: NonNull<AtomicU64>,
     message: NonNull<[u64; N]>,
     /// The bit that words of this direction have.
@@ -32,28 +35,50 @@ const BACK: u64 = 1 << 61;
 /// In the word, always: so that zero is nothing.
 const WRITTEN: u64 = 1 << 60;
 
+/// Opens either end.
+fn bounced<const N: usize, const APART: bool>(place: &Place) -> Outcome<Bounced<N, APART>> {
+    let mine = if place.name.ends_with("back") { BACK } else { 0 };
+    let line = map(&place.directory.join("line"), PIECE)?.cast();
+    let message = map(&place.path(), (N * 8).next_multiple_of(PIECE))?.cast();
+    Ok(Bounced { line, message, mine, seen: 0 })
+}
+
 impl Contestant for Line {
-    type Sender<const N: usize> = Bounced<N>;
-    type Receiver<const N: usize> = Bounced<N>;
+    type Sender<const N: usize> = Bounced<N, false>;
+    type Receiver<const N: usize> = Bounced<N, false>;
 
     fn refuses(work: Work, _: usize) -> Option<&'static str> {
         (work != Work::Latency).then_some("")
     }
 
-    fn sender<const N: usize>(place: &Place) -> Outcome<Bounced<N>> {
-        let mine = if place.name.ends_with("back") { BACK } else { 0 };
-        let line = map(&place.directory.join("line"), PIECE)?.cast();
-        let message = map(&place.path(), (N * 8).next_multiple_of(PIECE))?.cast();
-        Ok(Bounced { line, message, mine, seen: 0 })
+    fn sender<const N: usize>(place: &Place) -> Outcome<Bounced<N, false>> {
+        bounced(place)
     }
 
-    fn receiver<const N: usize>(place: &Place) -> Outcome<Bounced<N>> {
-        Self::sender(place)
+    fn receiver<const N: usize>(place: &Place) -> Outcome<Bounced<N, false>> {
+        bounced(place)
     }
 }
 
-impl<const N: usize> Bounced<N> {
-    const ALONE: bool = N * 8 <= LINE;
+impl Contestant for Lines {
+    type Sender<const N: usize> = Bounced<N, true>;
+    type Receiver<const N: usize> = Bounced<N, true>;
+
+    fn refuses(work: Work, size: usize) -> Option<&'static str> {
+        (work != Work::Latency || size > LINE).then_some("")
+    }
+
+    fn sender<const N: usize>(place: &Place) -> Outcome<Bounced<N, true>> {
+        bounced(place)
+    }
+
+    fn receiver<const N: usize>(place: &Place) -> Outcome<Bounced<N, true>> {
+        bounced(place)
+    }
+}
+
+impl<const N: usize, const APART: bool> Bounced<N, APART> {
+    const ALONE: bool = !APART && N * 8 <= LINE;
 
     #[inline(always)]
     fn word(&self) -> &AtomicU64 {
@@ -62,7 +87,7 @@ impl<const N: usize> Bounced<N> {
     }
 }
 
-impl<const N: usize> contestant::Sender for Bounced<N> {
+impl<const N: usize, const APART: bool> contestant::Sender for Bounced<N, APART> {
     #[inline(always)]
     fn send(&mut self, number: u64) {
         if !Self::ALONE {
@@ -73,7 +98,7 @@ impl<const N: usize> contestant::Sender for Bounced<N> {
     }
 }
 
-impl<const N: usize> contestant::Receiver for Bounced<N> {
+impl<const N: usize, const APART: bool> contestant::Receiver for Bounced<N, APART> {
     #[inline(always)]
     fn recv(&mut self) -> u64 {
         let word = loop {

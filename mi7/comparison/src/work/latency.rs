@@ -87,8 +87,10 @@ pub fn quantiles(histogram: &Histogram<u64>, nanos: f64) -> Sample {
 /// The median of grouped data. The stamp counter goes up in steps (of 10 ns on some machines, a third of the shortest trip),
 /// at any moment of a trip, so that between two steps the counts of both tell where the median is.
 fn median(histogram: &Histogram<u64>) -> f64 {
-    let groups: Vec<(f64, f64)> =
-        histogram.iter_recorded().map(|group| (group.value_iterated_to() as f64, group.count_at_value() as f64)).collect();
+    let groups: Vec<(f64, f64)> = histogram
+        .iter_recorded()
+        .map(|group| (group.value_iterated_to() as f64, group.count_at_value() as f64))
+        .collect();
     let half = histogram.len() as f64 / 2.0;
     let mut below = 0.0;
     for (index, (value, count)) in groups.iter().enumerate() {
