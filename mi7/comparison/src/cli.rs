@@ -19,6 +19,11 @@ pub struct Options {
     #[arg(long, value_delimiter = ',')]
     pub only: Vec<String>,
 
+    /// Only what issue 4 asks: each ratio by runs of the two that are compared, one right after the other. Without this, that
+    /// comes last, where nothing else was left out.
+    #[arg(long)]
+    pub targets: bool,
+
     /// What is measured; all of it by default.
     #[arg(long, value_enum, value_delimiter = ',')]
     pub work: Vec<Work>,
@@ -54,6 +59,16 @@ fn size(text: &str) -> Result<usize, String> {
 }
 
 impl Options {
+    /// Whether the tables are measured.
+    pub fn measures_all(&self) -> bool {
+        !self.targets
+    }
+
+    /// Whether what issue 4 asks is measured.
+    pub fn measures_targets(&self) -> bool {
+        self.targets || self.only.is_empty() && self.work.is_empty() && self.sizes.is_empty()
+    }
+
     pub fn works(&self) -> Vec<Work> {
         if self.work.is_empty() {
             return Work::ALL.to_vec();
@@ -65,10 +80,10 @@ impl Options {
     pub fn sizes(&self, work: Work) -> Vec<usize> {
         let all: &[usize] = match work {
             Work::Latency | Work::Throughput if self.quick => &[64, 1 << 10, 1 << 20],
-            Work::Many if self.quick => &[64],
+            Work::Many | Work::Pair if self.quick => &[64],
             Work::Latency | Work::Throughput | Work::Many => &SIZES,
-            Work::Loan => &[1 << 20],
-            Work::Wake | Work::Idle | Work::Attach => return vec![64],
+            Work::Loan => &[64, 1 << 20],
+            Work::Pair | Work::Wake | Work::Pingpong | Work::Idle | Work::Attach => return vec![64],
         };
         all.iter().copied().filter(|size| self.sizes.is_empty() || self.sizes.contains(size)).collect()
     }
@@ -81,14 +96,14 @@ impl Options {
 
     pub fn millis(&self, work: Work) -> u64 {
         let millis = match work {
-            Work::Latency | Work::Wake => 60,
+            Work::Latency | Work::Wake | Work::Pingpong => 60,
             Work::Loan => 40,
             Work::Throughput => 80,
-            Work::Many => 200,
+            Work::Many | Work::Pair => 200,
             Work::Idle => 1000,
             Work::Attach => 1,
         };
-        if self.quick && work != Work::Wake { millis / 2 } else { millis }
+        if self.quick && !work.wakes() { millis / 2 } else { millis }
     }
 
     pub fn wants(&self, name: &str) -> bool {

@@ -19,8 +19,12 @@ pub enum Work {
     Throughput,
     /// Messages from four senders to four receivers.
     Many,
+    /// The same from one to one: what four to four has to be compared with.
+    Pair,
     /// From the send to the return of a receiver that was asleep.
     Wake,
+    /// Half a round trip between two that fall asleep each time.
+    Pingpong,
     /// Processor time of a receiver that waits in vain.
     Idle,
     /// Opening an existing channel's receiving end.
@@ -28,8 +32,27 @@ pub enum Work {
 }
 
 impl Work {
-    pub const ALL: [Work; 7] =
-        [Work::Latency, Work::Loan, Work::Throughput, Work::Many, Work::Wake, Work::Idle, Work::Attach];
+    pub const ALL: [Work; 9] = [
+        Work::Latency,
+        Work::Loan,
+        Work::Throughput,
+        Work::Many,
+        Work::Pair,
+        Work::Wake,
+        Work::Pingpong,
+        Work::Idle,
+        Work::Attach,
+    ];
+
+    /// Whether receivers wait asleep and not for long: the sender has to wake them.
+    pub fn wakes(self) -> bool {
+        matches!(self, Work::Wake | Work::Pingpong | Work::Idle)
+    }
+
+    /// More of the figure that stands for it is better.
+    pub fn is_rate(self) -> bool {
+        matches!(self, Work::Throughput | Work::Many | Work::Pair)
+    }
 }
 
 /// Where a channel is, and what it is for.

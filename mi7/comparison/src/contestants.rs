@@ -51,15 +51,20 @@ pub const SIZES: [usize; 5] = [8, 64, 1 << 10, 64 << 10, 1 << 20];
 
 pub const ALL: &[Entry] = &[
     entry::<limit::Line, limit::Line>("bare line", Kind::Limit),
-    entry::<limit::Memory, limit::Memory>("bare memory", Kind::Limit),
+    entry::<limit::Lines, limit::Lines>("bare lines", Kind::Limit),
+    entry::<limit::Memory<limit::Copied>, limit::Memory<limit::Copied>>("bare memory", Kind::Limit),
+    entry::<limit::Memory<limit::Filled>, limit::Memory<limit::Filled>>("bare fill", Kind::Limit),
     entry::<limit::Futex, limit::Futex>("bare futex", Kind::Limit),
     entry::<mi7::Mi7<mi7::Default>, mi7::Mi7<mi7::Default>>("mi7", Kind::Mi7),
     entry::<mi7::Mi7<mi7::Exclusive>, mi7::Mi7<mi7::Exclusive>>("mi7 exclusive", Kind::Mi7),
+    entry::<mi7::Batch<mi7::Default>, mi7::Batch<mi7::Default>>("mi7 batch", Kind::Mi7),
+    entry::<mi7::Batch<mi7::Exclusive>, mi7::Batch<mi7::Exclusive>>("mi7 exclusive batch", Kind::Mi7),
     entry::<iceoryx2::Iceoryx2, iceoryx2::Iceoryx2>("iceoryx2", Kind::Processes),
     entry::<ringfire::Ringfire, ringfire::Ringfire>("ringfire", Kind::Processes),
     entry::<ringfire::Batch, ringfire::Batch>("ringfire batch", Kind::Processes),
     entry::<ringfire::Mpmc, ringfire::Mpmc>("ringfire mpmc", Kind::Processes),
     entry::<cloudtoid::Cloudtoid, cloudtoid::Cloudtoid>("cloudtoid", Kind::Processes),
+    entry::<cloudtoid::Batch, cloudtoid::Batch>("cloudtoid batch", Kind::Processes),
     entry::<ipmpsc::Ipmpsc, ipmpsc::Ipmpsc>("ipmpsc", Kind::Processes),
     entry::<ipc_channel::IpcChannel, ipc_channel::IpcChannel>("ipc-channel", Kind::Processes),
     entry::<boost::Boost, boost::Boost>("boost mq", Kind::Processes),
@@ -69,7 +74,9 @@ pub const ALL: &[Entry] = &[
     entry::<crossfire::Mpmc<Inline>, crossfire::Mpmc<Boxed>>("crossfire", Kind::Threads),
     entry::<crossfire::Spsc<Inline>, crossfire::Spsc<Boxed>>("crossfire spsc", Kind::Threads),
     entry::<flume::Flume<Inline>, flume::Flume<Boxed>>("flume", Kind::Threads),
+    entry::<flume::Batch<Inline>, flume::Batch<Boxed>>("flume batch", Kind::Threads),
     entry::<kanal::Kanal<Inline>, kanal::Kanal<Boxed>>("kanal", Kind::Threads),
+    entry::<kanal::Batch<Inline>, kanal::Batch<Boxed>>("kanal batch", Kind::Threads),
     entry::<pipe::Pipe, pipe::Pipe>("pipe", Kind::System),
     entry::<socket::Socket, socket::Socket>("unix socket", Kind::System),
     entry::<mq::Mq, mq::Mq>("posix mq", Kind::System),
@@ -85,7 +92,12 @@ const fn entry<Small: Contestant, Large: Contestant>(name: &'static str, kind: K
 }
 
 fn refuses<Small: Contestant, Large: Contestant>(work: Work, size: usize) -> Option<&'static str> {
-    if size <= 1 << 10 { Small::refuses(work, size) } else { Large::refuses(work, size) }
+    let refuses = |work| if size <= 1 << 10 { Small::refuses(work, size) } else { Large::refuses(work, size) };
+    match work {
+        // There to be compared with: who cannot do the one need not do the other.
+        Work::Pair => refuses(Work::Many).map(|_| ""),
+        work => refuses(work),
+    }
 }
 
 fn near<Small: Contestant, Large: Contestant>(job: &Job) -> Outcome<Sample> {

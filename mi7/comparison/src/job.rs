@@ -65,7 +65,7 @@ impl Job {
 pub fn capacity(size: usize) -> usize {
     match size {
         ..=1024 => 1024,
-        ..=65_536 => 16,
+        1025..=65_536 => 16,
         _ => 4,
     }
 }

@@ -9,6 +9,7 @@ mod payload;
 mod report;
 mod run;
 mod syscalls;
+mod targets;
 mod work;
 
 use std::fs;
@@ -80,7 +81,12 @@ fn measure(options: &cli::Options, cpus: (usize, usize)) -> Outcome<Record> {
     let apart = format!("between {least:.0} and {most:.0} ns");
     record.machine.push(("stamps of the two processors apart by".into(), apart));
     let begun = std::time::Instant::now();
-    runner.run(options, &mut record)?;
+    if options.measures_all() {
+        runner.run(options, &mut record)?;
+    }
+    if options.measures_targets() {
+        targets::measure(options, &mut runner, &mut record)?;
+    }
     record.machine.push(("took".into(), format!("{:.0} s", begun.elapsed().as_secs_f64())));
     Ok(record)
 }

@@ -79,7 +79,7 @@ impl Record {
     pub fn best(&self, work: Work, size: usize, kinds: &[Kind]) -> Option<&'static str> {
         let rivals = self.contestants(work).into_iter().filter(|name| kinds.contains(&kind(name)));
         let figures = rivals.filter_map(|name| Some((name, self.figure(name, work, size)?)));
-        let more_is_better = matches!(work, Work::Throughput | Work::Many);
+        let more_is_better = work.is_rate();
         figures
             .min_by(|left, right| if more_is_better { right.1.total_cmp(&left.1) } else { left.1.total_cmp(&right.1) })
             .map(|best| best.0)

@@ -15,6 +15,7 @@ use crate::cli::Options;
 use crate::contestant::{Outcome, Work};
 use crate::contestants::{ALL, Entry, Kind};
 use crate::job::{Job, Sample};
+use crate::targets::Judged;
 
 /// A contestant's turn.
 #[derive(Clone, Serialize, Deserialize)]
@@ -43,6 +44,8 @@ pub struct Record {
     pub machine: Vec<(String, String)>,
     pub turns: Vec<Turn>,
     pub refusals: Vec<Refusal>,
+    #[serde(default)]
+    pub judged: Vec<Judged>,
     /// Sessions repeated because others had the processor.
     pub repeated: u32,
 }
@@ -50,8 +53,8 @@ pub struct Record {
 /// The figure of a kind of work that stands for it.
 pub fn figure(work: Work) -> &'static str {
     match work {
-        Work::Latency | Work::Loan | Work::Wake => "p50",
-        Work::Throughput | Work::Many => "rate",
+        Work::Latency | Work::Loan | Work::Wake | Work::Pingpong => "p50",
+        Work::Throughput | Work::Many | Work::Pair => "rate",
         Work::Idle => "busy",
         Work::Attach => "nanos",
     }
@@ -88,8 +91,13 @@ impl Runner {
     }
 
     fn rounds(&mut self, options: &Options, work: Work, size: usize, record: &mut Record) -> Outcome<()> {
+        let limit = ALL.iter().find(|entry| entry.kind == Kind::Limit && (entry.refuses)(work, size).is_none());
         let mut contestants = Vec::new();
-        for entry in ALL.iter().filter(|entry| entry.kind != Kind::Limit && options.wants(entry.name)) {
+        let wanted = |entry: &&Entry| match entry.kind {
+            Kind::Limit => limit.is_some_and(|limit| limit.name != entry.name),
+            _ => options.wants(entry.name),
+        };
+        for entry in ALL.iter().filter(wanted) {
             match (entry.refuses)(work, size) {
                 None => contestants.push(entry),
                 // It is beside the point.
@@ -103,7 +111,6 @@ impl Runner {
                 }),
             }
         }
-        let limit = ALL.iter().find(|entry| entry.kind == Kind::Limit && (entry.refuses)(work, size).is_none());
         let mut last_limit = None;
         // Round 0 is the verification: it counts for nothing but that all can do what they are asked for.
         for round in 0..=options.rounds(work) {
@@ -139,6 +146,20 @@ impl Runner {
         limit: Option<f64>,
         record: &mut Record,
     ) -> Option<Turn> {
+        let sample = self.sample(entry, work, size, round, millis, record)?;
+        Some(Turn { contestant: entry.name.into(), work, size, round, sample, limit })
+    }
+
+    /// A session, repeated if it was disturbed. `None` if it fails.
+    pub fn sample(
+        &mut self,
+        entry: &'static Entry,
+        work: Work,
+        size: usize,
+        round: u32,
+        millis: u64,
+        record: &mut Record,
+    ) -> Option<Sample> {
         if self.failed.contains(&(entry.name, work, size)) {
             return None;
         }
@@ -152,9 +173,7 @@ impl Runner {
                     attempts += 1;
                     record.repeated += 1;
                 }
-                Ok(sample) => {
-                    return Some(Turn { contestant: entry.name.into(), work, size, round, sample, limit });
-                }
+                Ok(sample) => return Some(sample),
                 // One failure may be the machine's fault.
                 Err(_) if attempts == 0 => attempts = REPEATS,
                 Err(error) => {

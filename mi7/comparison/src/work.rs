@@ -5,6 +5,7 @@ pub mod idle;
 pub mod latency;
 pub mod loan;
 pub mod many;
+pub mod pingpong;
 pub mod throughput;
 pub mod wake;
 
@@ -16,8 +17,9 @@ pub fn near<C: Contestant, const N: usize>(job: &Job) -> Outcome<Sample> {
         Work::Latency => latency::near::<C, N>(job),
         Work::Loan => loan::near::<C, N>(job),
         Work::Throughput => throughput::near::<C, N>(job),
-        Work::Many => many::near::<C, N>(job),
+        Work::Many | Work::Pair => many::near::<C, N>(job),
         Work::Wake => wake::near::<C, N>(job),
+        Work::Pingpong => pingpong::near::<C, N>(job),
         Work::Idle => idle::near::<C, N>(job),
         Work::Attach => attach::near::<C, N>(job),
     };
@@ -33,8 +35,9 @@ pub fn far<C: Contestant, const N: usize>(job: &Job, mut line: Line) -> Outcome<
         Work::Latency => latency::far::<C, N>(job, to_near),
         Work::Loan => loan::far::<C, N>(job, to_near),
         Work::Throughput => throughput::far::<C, N>(job, to_near),
-        Work::Many => many::far::<C, N>(job, to_near),
+        Work::Many | Work::Pair => many::far::<C, N>(job, to_near),
         Work::Wake => wake::far::<C, N>(job, to_near),
+        Work::Pingpong => pingpong::far::<C, N>(job, to_near),
         Work::Idle => idle::far::<C, N>(job, to_near),
         Work::Attach => attach::far::<C, N>(job, to_near),
     }?;

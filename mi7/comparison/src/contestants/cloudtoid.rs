@@ -27,7 +27,7 @@ impl Contestant for Cloudtoid {
     }
 
     fn sender<const N: usize>(place: &Place) -> Outcome<Tx<N>> {
-        Ok(Tx(Publisher::open(&options::<N>(place))?, buffer(), place.work == Work::Many))
+        Ok(Tx(Publisher::open(&options::<N>(place))?, buffer(), matches!(place.work, Work::Many | Work::Pair)))
     }
 
     fn receiver<const N: usize>(place: &Place) -> Outcome<Rx<N>> {
@@ -64,5 +64,55 @@ impl<const N: usize> contestant::Receiver for Rx<N> {
         let received = self.0.recv().expect("receives");
         bytes_mut(&mut self.1).copy_from_slice(&received);
         check(&self.1)
+    }
+}
+
+/// With `try_send_batch` of 64. There is no such thing for receiving.
+pub struct Batch;
+
+const BATCH: usize = 64;
+
+pub struct BatchTx<const N: usize>(Publisher, Vec<[u64; N]>);
+
+impl Contestant for Batch {
+    type Sender<const N: usize> = BatchTx<N>;
+    type Receiver<const N: usize> = Rx<N>;
+
+    fn refuses(work: Work, size: usize) -> Option<&'static str> {
+        (work != Work::Throughput || size > 1024).then_some("")
+    }
+
+    fn sender<const N: usize>(place: &Place) -> Outcome<BatchTx<N>> {
+        Ok(BatchTx(Publisher::open(&options::<N>(place))?, Vec::with_capacity(BATCH)))
+    }
+
+    fn receiver<const N: usize>(place: &Place) -> Outcome<Rx<N>> {
+        Cloudtoid::receiver(place)
+    }
+}
+
+impl<const N: usize> contestant::Sender for BatchTx<N> {
+    fn send(&mut self, number: u64) {
+        self.send_run(number, 1);
+    }
+
+    #[inline(always)]
+    fn send_run(&mut self, first: u64, count: u64) {
+        let (mut number, end) = (first, first + count);
+        while number < end {
+            let some = (end - number).min(BATCH as u64);
+            self.1.clear();
+            self.1.extend((number..number + some).map(<[u64; N]>::new));
+            let mut slices: [&[u8]; BATCH] = [&[]; BATCH];
+            for (slice, message) in slices.iter_mut().zip(&self.1) {
+                *slice = bytes(message);
+            }
+            let mut left = &slices[..some as usize];
+            while !left.is_empty() {
+                let sent = spin(|| Some(self.0.try_send_batch(left).expect("sends")).filter(|sent| *sent > 0));
+                left = &left[sent..];
+            }
+            number += some;
+        }
     }
 }

@@ -1,7 +1,7 @@
 //! iceoryx2: publish-subscribe between processes, here with one publisher and one subscriber and without overflow.
 //!
 //! Samples are loaned and filled in place, polled for, and dropped once read, as in its own benchmark. To wake a sleeping
-//! subscriber its documentation has a second service, of events: it is used for waking and idling only.
+//! subscriber its documentation has a second service, of events: it is used where the subscriber sleeps only.
 
 use std::any::Any;
 
@@ -48,7 +48,7 @@ fn open<const N: usize>(place: &Place) -> Outcome<Open<N>> {
         .subscriber_max_borrowed_samples(2)
         .enable_safe_overflow(false)
         .open_or_create()?;
-    let event = if matches!(place.work, Work::Wake | Work::Idle) {
+    let event = if place.work.wakes() {
         Some(node.service_builder(&format!("{}-event", place.name).as_str().try_into()?).event().open_or_create()?)
     } else {
         None

@@ -63,3 +63,46 @@ impl<M: Message> contestant::Receiver for Rx<M> {
         self.0.recv().expect("receives").number()
     }
 }
+
+/// With `drain_into`, after a `recv` that waits. There is no such thing for sending.
+pub struct Batch<K>(PhantomData<K>);
+
+pub struct BatchRx<M>(Receiver<M>, Vec<M>);
+
+impl<K: Carry> Contestant for Batch<K> {
+    type Sender<const N: usize> = Tx<K::Of<N>>;
+    type Receiver<const N: usize> = BatchRx<K::Of<N>>;
+    const PROCESSES: bool = false;
+
+    fn refuses(work: Work, size: usize) -> Option<&'static str> {
+        (work != Work::Throughput || size > 1024).then_some("")
+    }
+
+    fn create<const N: usize>(place: &Place) -> Outcome<Box<dyn Any>> {
+        Kanal::<K>::create::<N>(place)
+    }
+
+    fn sender<const N: usize>(place: &Place) -> Outcome<Tx<K::Of<N>>> {
+        Kanal::<K>::sender::<N>(place)
+    }
+
+    fn receiver<const N: usize>(place: &Place) -> Outcome<BatchRx<K::Of<N>>> {
+        Room::copy(place, room::RECEIVER).map(|rx| BatchRx(rx, Vec::new()))
+    }
+}
+
+impl<M: Message> contestant::Receiver for BatchRx<M> {
+    fn recv(&mut self) -> u64 {
+        self.0.recv().expect("receives").number()
+    }
+
+    #[inline(always)]
+    fn recv_run(&mut self, seen: &mut impl FnMut(u64)) {
+        seen(self.recv());
+        self.1.clear();
+        self.0.drain_into(&mut self.1).expect("receives");
+        for message in &self.1 {
+            seen(message.number());
+        }
+    }
+}

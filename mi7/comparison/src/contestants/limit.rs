@@ -2,6 +2,7 @@
 
 use std::any::Any;
 use std::hint::spin_loop;
+use std::marker::PhantomData;
 use std::mem::MaybeUninit;
 use std::ptr::NonNull;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
@@ -9,7 +10,7 @@ use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use rustix::thread::futex;
 
 use super::shared::map;
-use crate::contestant::{self, Contestant, Outcome, Place, Work};
+use crate::contestant::{self, Contestant, Outcome, Place, Work, spin};
 use crate::payload::{LAST, START, buffer, check, fill};
 
 const LINE: usize = 64;
@@ -18,7 +19,10 @@ const LINE: usize = 64;
 /// of its own, one for each way, and is written before the word and read after it.
 pub struct Line;
 
-pub struct Bounced<const N: usize> {
+/// The same where a message of up to a line has its own line, too: what a channel comes to that keeps state and message apart.
+pub struct Lines;
+
+pub struct Bounced<const N: usize, const APART: bool> {
     line: NonNull<AtomicU64>,
     message: NonNull<[u64; N]>,
     /// The bit that words of this direction have.
@@ -31,28 +35,50 @@ const BACK: u64 = 1 << 61;
 /// In the word, always: so that zero is nothing.
 const WRITTEN: u64 = 1 << 60;
 
+/// Opens either end.
+fn bounced<const N: usize, const APART: bool>(place: &Place) -> Outcome<Bounced<N, APART>> {
+    let mine = if place.name.ends_with("back") { BACK } else { 0 };
+    let line = map(&place.directory.join("line"), PIECE)?.cast();
+    let message = map(&place.path(), (N * 8).next_multiple_of(PIECE))?.cast();
+    Ok(Bounced { line, message, mine, seen: 0 })
+}
+
 impl Contestant for Line {
-    type Sender<const N: usize> = Bounced<N>;
-    type Receiver<const N: usize> = Bounced<N>;
+    type Sender<const N: usize> = Bounced<N, false>;
+    type Receiver<const N: usize> = Bounced<N, false>;
 
     fn refuses(work: Work, _: usize) -> Option<&'static str> {
         (work != Work::Latency).then_some("")
     }
 
-    fn sender<const N: usize>(place: &Place) -> Outcome<Bounced<N>> {
-        let mine = if place.name.ends_with("back") { BACK } else { 0 };
-        let line = map(&place.directory.join("line"), PIECE)?.cast();
-        let message = map(&place.path(), (N * 8).next_multiple_of(PIECE))?.cast();
-        Ok(Bounced { line, message, mine, seen: 0 })
+    fn sender<const N: usize>(place: &Place) -> Outcome<Bounced<N, false>> {
+        bounced(place)
     }
 
-    fn receiver<const N: usize>(place: &Place) -> Outcome<Bounced<N>> {
-        Self::sender(place)
+    fn receiver<const N: usize>(place: &Place) -> Outcome<Bounced<N, false>> {
+        bounced(place)
     }
 }
 
-impl<const N: usize> Bounced<N> {
-    const ALONE: bool = N * 8 <= LINE;
+impl Contestant for Lines {
+    type Sender<const N: usize> = Bounced<N, true>;
+    type Receiver<const N: usize> = Bounced<N, true>;
+
+    fn refuses(work: Work, size: usize) -> Option<&'static str> {
+        (work != Work::Latency || size > LINE).then_some("")
+    }
+
+    fn sender<const N: usize>(place: &Place) -> Outcome<Bounced<N, true>> {
+        bounced(place)
+    }
+
+    fn receiver<const N: usize>(place: &Place) -> Outcome<Bounced<N, true>> {
+        bounced(place)
+    }
+}
+
+impl<const N: usize, const APART: bool> Bounced<N, APART> {
+    const ALONE: bool = !APART && N * 8 <= LINE;
 
     #[inline(always)]
     fn word(&self) -> &AtomicU64 {
@@ -61,7 +87,7 @@ impl<const N: usize> Bounced<N> {
     }
 }
 
-impl<const N: usize> contestant::Sender for Bounced<N> {
+impl<const N: usize, const APART: bool> contestant::Sender for Bounced<N, APART> {
     #[inline(always)]
     fn send(&mut self, number: u64) {
         if !Self::ALONE {
@@ -72,7 +98,7 @@ impl<const N: usize> contestant::Sender for Bounced<N> {
     }
 }
 
-impl<const N: usize> contestant::Receiver for Bounced<N> {
+impl<const N: usize, const APART: bool> contestant::Receiver for Bounced<N, APART> {
     #[inline(always)]
     fn recv(&mut self) -> u64 {
         let word = loop {
@@ -91,8 +117,27 @@ impl<const N: usize> contestant::Receiver for Bounced<N> {
     }
 }
 
-/// A stream of bytes through memory: copied in by one core, read by the other, and told of in pieces of at least 4 KiB.
-pub struct Memory;
+/// A stream of messages through memory: copied in by one core, read by the other, and told of in pieces of at least 4 KiB.
+pub struct Memory<W>(PhantomData<W>);
+
+/// How a message gets there.
+pub trait Write: 'static {
+    const COPIES: bool;
+}
+
+/// By `memcpy`, of one that is in the sender's cache.
+pub struct Copied;
+
+impl Write for Copied {
+    const COPIES: bool = true;
+}
+
+/// Word by word, as it is made up, which is what most contestants do.
+pub struct Filled;
+
+impl Write for Filled {
+    const COPIES: bool = false;
+}
 
 const PIECE: usize = 4096;
 
@@ -100,7 +145,7 @@ const PIECE: usize = 4096;
 #[repr(C, align(128))]
 struct Progress(AtomicU64);
 
-pub struct Stream<const N: usize> {
+pub struct Stream<W, const N: usize> {
     written: NonNull<Progress>,
     read: NonNull<Progress>,
     messages: NonNull<[u64; N]>,
@@ -112,9 +157,10 @@ pub struct Stream<const N: usize> {
     /// What was told to the other side.
     told: u64,
     source: Box<[u64; N]>,
+    write: PhantomData<W>,
 }
 
-impl<const N: usize> Stream<N> {
+impl<W: Write, const N: usize> Stream<W, N> {
     const PER_PIECE: u64 = if N * 8 >= PIECE { 1 } else { (PIECE / (N * 8)) as u64 };
 
     fn open(place: &Place) -> Outcome<Self> {
@@ -134,6 +180,7 @@ impl<const N: usize> Stream<N> {
             other: 0,
             told: 0,
             source,
+            write: PhantomData,
         })
     }
 
@@ -150,9 +197,9 @@ impl<const N: usize> Stream<N> {
     }
 }
 
-impl Contestant for Memory {
-    type Sender<const N: usize> = Stream<N>;
-    type Receiver<const N: usize> = Stream<N>;
+impl<W: Write> Contestant for Memory<W> {
+    type Sender<const N: usize> = Stream<W, N>;
+    type Receiver<const N: usize> = Stream<W, N>;
 
     fn refuses(work: Work, _: usize) -> Option<&'static str> {
         (work != Work::Throughput).then_some("")
@@ -162,16 +209,16 @@ impl Contestant for Memory {
         Ok(Box::new(map(&place.path(), PIECE + place.capacity * N * 8)?))
     }
 
-    fn sender<const N: usize>(place: &Place) -> Outcome<Stream<N>> {
+    fn sender<const N: usize>(place: &Place) -> Outcome<Stream<W, N>> {
         Stream::open(place)
     }
 
-    fn receiver<const N: usize>(place: &Place) -> Outcome<Stream<N>> {
+    fn receiver<const N: usize>(place: &Place) -> Outcome<Stream<W, N>> {
         Stream::open(place)
     }
 }
 
-impl<const N: usize> contestant::Sender for Stream<N> {
+impl<W: Write, const N: usize> contestant::Sender for Stream<W, N> {
     #[inline(always)]
     fn send(&mut self, number: u64) {
         while self.at - self.other >= self.capacity {
@@ -179,9 +226,14 @@ impl<const N: usize> contestant::Sender for Stream<N> {
             spin_loop();
         }
         let slot = self.slot();
-        self.source[0] = number;
-        // SAFETY: the slot is free, as the other side has said, and it is this side's until it is told of.
-        unsafe { slot.copy_from_nonoverlapping(&*self.source, 1) };
+        if W::COPIES {
+            self.source[0] = number;
+            // SAFETY: the slot is free, as the other side has said, and it is this side's until it is told of.
+            unsafe { slot.copy_from_nonoverlapping(&*self.source, 1) };
+        } else {
+            // SAFETY: as above.
+            fill(unsafe { &mut *slot.cast::<MaybeUninit<[u64; N]>>() }, number);
+        }
         self.at += 1;
         if self.at - self.told == Self::PER_PIECE || number & (START | LAST) != 0 {
             self.told = self.at;
@@ -190,7 +242,7 @@ impl<const N: usize> contestant::Sender for Stream<N> {
     }
 }
 
-impl<const N: usize> contestant::Receiver for Stream<N> {
+impl<W: Write, const N: usize> contestant::Receiver for Stream<W, N> {
     fn recv(&mut self) -> u64 {
         unimplemented!("refused")
     }
@@ -204,12 +256,16 @@ impl<const N: usize> contestant::Receiver for Stream<N> {
         while self.at < self.other {
             // SAFETY: the other side has told of it and leaves it alone until this side has.
             let words = unsafe { &*self.slot() };
-            let mut wrong = 0;
-            for (word, expected) in words.iter().zip(self.source.iter()).skip(1) {
-                wrong |= word ^ expected;
-            }
-            assert_eq!(wrong, 0);
-            let number = words[0];
+            let number = if W::COPIES {
+                let mut wrong = 0;
+                for (index, word) in words.iter().enumerate().skip(1) {
+                    wrong |= word ^ index as u64;
+                }
+                assert_eq!(wrong, 0);
+                words[0]
+            } else {
+                check(words)
+            };
             self.at += 1;
             seen(number);
         }
@@ -222,6 +278,8 @@ pub struct Futex;
 
 pub struct Word<const N: usize> {
     word: NonNull<AtomicU32>,
+    /// Messages that were read. A sender that is too early waits for it: nobody should be, but processors are taken away.
+    read: NonNull<AtomicU32>,
     message: NonNull<[u64; N]>,
     at: u32,
 }
@@ -230,13 +288,18 @@ impl<const N: usize> Word<N> {
     fn open(place: &Place) -> Outcome<Self> {
         let word = map(&place.path(), (N * 8).next_multiple_of(PIECE) + PIECE)?;
         // SAFETY: within the mapping.
-        let message = unsafe { word.add(PIECE) };
-        Ok(Word { word: word.cast(), message: message.cast(), at: 0 })
+        let (read, message) = unsafe { (word.add(4 * LINE), word.add(PIECE)) };
+        Ok(Word { word: word.cast(), read: read.cast(), message: message.cast(), at: 0 })
     }
 
     fn word(&self) -> &AtomicU32 {
         // SAFETY: mapped for ever, aligned, and only ever accessed as an atomic.
         unsafe { self.word.as_ref() }
+    }
+
+    fn read(&self) -> &AtomicU32 {
+        // SAFETY: as in `word`.
+        unsafe { self.read.as_ref() }
     }
 }
 
@@ -245,7 +308,7 @@ impl Contestant for Futex {
     type Receiver<const N: usize> = Word<N>;
 
     fn refuses(work: Work, _: usize) -> Option<&'static str> {
-        (!matches!(work, Work::Wake | Work::Idle)).then_some("")
+        (!work.wakes()).then_some("")
     }
 
     fn create<const N: usize>(place: &Place) -> Outcome<Box<dyn Any>> {
@@ -263,7 +326,9 @@ impl Contestant for Futex {
 
 impl<const N: usize> contestant::Sender for Word<N> {
     fn send(&mut self, number: u64) {
-        // SAFETY: there is one message at a time, and the receiver has had the last one long since.
+        spin(|| (self.read().load(Ordering::Acquire) == self.at).then_some(()));
+        self.at += 1;
+        // SAFETY: the receiver is through with the last one, and waits for this.
         fill(unsafe { self.message.cast::<MaybeUninit<[u64; N]>>().as_mut() }, number);
         self.word().fetch_add(1, Ordering::Release);
         futex::wake(self.word(), futex::Flags::empty(), 1).expect("wakes");
@@ -280,7 +345,9 @@ impl<const N: usize> contestant::Receiver for Word<N> {
             let _ = futex::wait(self.word(), futex::Flags::empty(), self.at, None);
         }
         self.at += 1;
-        // SAFETY: the sender leaves it alone until the next one.
-        check(unsafe { self.message.as_ref() })
+        // SAFETY: the sender leaves it alone until it hears that it was read.
+        let number = check(unsafe { self.message.as_ref() });
+        self.read().store(self.at, Ordering::Release);
+        number
     }
 }

@@ -1,12 +1,14 @@
-//! mi7, in its modes.
+//! mi7, in its modes: with the ends as they are by default, with exclusive ends, and either with batches of 64.
+//!
+//! It spins where the rivals do, parks at once where both sides are to fall asleep each time, and has its default elsewhere.
 
 use std::any::Any;
 use std::marker::PhantomData;
 
-use ::mi7::{Error, Options, SharedChannel};
+use ::mi7::{Options, SharedChannel, Wait};
 
-use crate::contestant::{self, Contestant, Outcome, Place, Work, spin};
-use crate::payload::{check, fill};
+use crate::contestant::{self, Contestant, Outcome, Place, Work};
+use crate::payload::{Message, check, fill};
 
 pub struct Mi7<M>(PhantomData<M>);
 
@@ -15,7 +17,12 @@ pub trait Mode: 'static {
     const MANY: bool;
 
     fn options<const N: usize>(place: &Place) -> Options<[u64; N]> {
-        SharedChannel::options().capacity(place.capacity).directory(&place.directory)
+        let wait = match place.work {
+            Work::Latency | Work::Loan | Work::Throughput => Wait::Spin,
+            Work::Pingpong => Wait::Park,
+            Work::Many | Work::Pair | Work::Wake | Work::Idle | Work::Attach => Wait::Adaptive,
+        };
+        SharedChannel::options().capacity(place.capacity).directory(&place.directory).wait(wait)
     }
 }
 
@@ -101,22 +108,77 @@ impl<M: Mode, const N: usize> contestant::Sender for Tx<M, N> {
 impl<M: Mode, const N: usize> contestant::Receiver for Rx<M, N> {
     #[inline(always)]
     fn recv(&mut self) -> u64 {
-        spin(|| match self.0.try_recv() {
-            Ok(message) => Some(check(words::<N>(&message))),
-            Err(Error::Empty) => None,
-            Err(error) => panic!("{error}"),
-        })
-    }
-
-    fn recv_parked(&mut self) -> u64 {
         check(words::<N>(&self.0.recv().expect("receives")))
     }
 
+    #[inline(always)]
+    fn recv_parked(&mut self) -> u64 {
+        self.recv()
+    }
+
+    #[inline(always)]
     fn recv_glimpse(&mut self) -> u64 {
-        spin(|| match self.0.try_recv() {
-            Ok(message) => Some(words::<N>(&message)[0]),
-            Err(Error::Empty) => None,
-            Err(error) => panic!("{error}"),
-        })
+        words::<N>(&self.0.recv().expect("receives"))[0]
+    }
+}
+
+/// With `send_many` and `recv_many` of 64.
+pub struct Batch<M>(PhantomData<M>);
+
+const BATCH: usize = 64;
+
+pub struct BatchTx<const N: usize>(::mi7::Sender<[u64; N]>);
+
+pub struct BatchRx<const N: usize>(::mi7::Receiver<[u64; N]>);
+
+impl<M: Mode> Contestant for Batch<M> {
+    type Sender<const N: usize> = BatchTx<N>;
+    type Receiver<const N: usize> = BatchRx<N>;
+
+    fn refuses(work: Work, size: usize) -> Option<&'static str> {
+        (work != Work::Throughput || size > 1024).then_some("")
+    }
+
+    fn create<const N: usize>(place: &Place) -> Outcome<Box<dyn Any>> {
+        Mi7::<M>::create::<N>(place)
+    }
+
+    fn sender<const N: usize>(place: &Place) -> Outcome<BatchTx<N>> {
+        Ok(BatchTx(M::options(place).open(&place.name)?.sender()))
+    }
+
+    fn receiver<const N: usize>(place: &Place) -> Outcome<BatchRx<N>> {
+        Ok(BatchRx(M::options(place).open(&place.name)?.receiver()))
+    }
+}
+
+impl<const N: usize> contestant::Sender for BatchTx<N> {
+    fn send(&mut self, number: u64) {
+        self.send_run(number, 1);
+    }
+
+    #[inline(always)]
+    fn send_run(&mut self, first: u64, count: u64) {
+        let (mut number, end) = (first, first + count);
+        while number < end {
+            let some = (end - number).min(BATCH as u64);
+            let messages = (number..number + some).map(<[u64; N]>::new);
+            assert_eq!(self.0.send_many(messages).expect("sends"), some as usize);
+            number += some;
+        }
+    }
+}
+
+impl<const N: usize> contestant::Receiver for BatchRx<N> {
+    fn recv(&mut self) -> u64 {
+        check(words::<N>(&self.0.recv().expect("receives")))
+    }
+
+    #[inline(always)]
+    fn recv_run(&mut self, seen: &mut impl FnMut(u64)) {
+        let batch = self.0.recv_many(BATCH).expect("receives");
+        for message in &batch {
+            seen(check(words::<N>(message)));
+        }
     }
 }

@@ -20,7 +20,7 @@ pub struct Rx<M>(Consumer<M>);
 fn refusal(work: Work) -> Option<&'static str> {
     match work {
         Work::Many => Some("one sender, one receiver"),
-        Work::Wake | Work::Idle => Some("cannot sleep"),
+        Work::Wake | Work::Pingpong | Work::Idle => Some("cannot sleep"),
         Work::Loan | Work::Attach => Some(""),
         _ => None,
     }

@@ -6,6 +6,7 @@ use super::{hello, kind, median};
 use crate::contestant::Work;
 use crate::contestants::{ALL, Kind};
 use crate::run::Record;
+use crate::targets::{Bound, TARGETS};
 
 /// Between processes.
 const PROCESSES: &[Kind] = &[Kind::Processes, Kind::System];
@@ -19,9 +20,11 @@ pub fn tables(record: &Record) -> String {
     tails(&mut text, record);
     by_size(&mut text, record, Work::Loan, "One way of a message filled beforehand, of which one cache line is read");
     by_size(&mut text, record, Work::Throughput, "One sender to one receiver, messages a second");
-    by_size(&mut text, record, Work::Many, "Four senders to four receivers, messages a second");
+    by_size(&mut text, record, Work::Many, "Four senders to four receivers on two processors, messages a second");
+    by_size(&mut text, record, Work::Pair, "One to one by the same program, messages a second");
     best(&mut text, record);
-    wake(&mut text, record);
+    wake(&mut text, record, Work::Wake, "Waking a receiver that has long been asleep: from the send to its return");
+    wake(&mut text, record, Work::Pingpong, "Half a round trip between two that fall asleep each time");
     idle(&mut text, record);
     attach(&mut text, record);
     targets(&mut text, record);
@@ -132,24 +135,24 @@ fn best(text: &mut String, record: &Record) {
     }
 }
 
-fn wake(text: &mut String, record: &Record) {
-    let rows = rows(record, Work::Wake);
-    if record.contestants(Work::Wake).is_empty() {
+fn wake(text: &mut String, record: &Record, work: Work, title: &str) {
+    let rows = rows(record, work);
+    if record.contestants(work).is_empty() {
         return;
     }
-    line!(text, "\n### Waking a sleeping receiver: from the send to its return\n");
+    line!(text, "\n### {title}\n");
     line!(text, "| | median | from | to | p99 | to the bare futex | asleep |");
     line!(text, "|---|---:|---:|---:|---:|---:|---:|");
     for name in rows {
-        let of = |figure| record.values(name, Work::Wake, 64, figure);
+        let of = |figure| record.values(name, work, 64, figure);
         let Some(middle) = median(of("p50")) else {
-            line!(text, "| {} | {} | | | | | |", title_of(name), refusal(record, name, Work::Wake, 64));
+            line!(text, "| {} | {} | | | | | |", title_of(name), refusal(record, name, work, 64));
             continue;
         };
         let least = of("p50").into_iter().fold(f64::MAX, f64::min);
         let most = of("p50").into_iter().fold(0.0, f64::max);
         let p99 = median(of("p99")).unwrap_or(f64::NAN);
-        let ratio = record.to_limit(name, Work::Wake, 64).map_or("".into(), ratio_of);
+        let ratio = record.to_limit(name, work, 64).map_or("".into(), ratio_of);
         let asleep = median(of("asleep")).unwrap_or(0.0).min(1.0) * 100.0;
         let cells = [middle, least, most, p99].map(nanos).join(" | ");
         line!(text, "| {} | {cells} | {ratio} | {asleep:.0} % |", title_of(name));
@@ -193,41 +196,37 @@ fn attach(text: &mut String, record: &Record) {
     }
 }
 
-/// The ratios that mi7 sets out to reach.
+/// What mi7 is to be judged by.
 fn targets(text: &mut String, record: &Record) {
-    const MIB: usize = 1 << 20;
-    use Work::{Latency, Loan, Many, Throughput, Wake};
-    let pairs = [
-        ("64 B one way", ("mi7 exclusive", Latency, 64), ("bare line", Latency, 64)),
-        ("64 B one way", ("mi7 exclusive", Latency, 64), ("ringfire", Latency, 64)),
-        ("64 B one way", ("mi7", Latency, 64), ("bare line", Latency, 64)),
-        ("64 B one way", ("mi7", Latency, 64), ("iceoryx2", Latency, 64)),
-        ("64 B one to one", ("mi7 exclusive", Throughput, 64), ("rtrb", Throughput, 64)),
-        ("64 B one to one", ("mi7", Throughput, 64), ("crossfire", Throughput, 64)),
-        ("64 B one to one", ("mi7", Throughput, 64), ("crossbeam", Throughput, 64)),
-        ("64 B one to one", ("mi7", Throughput, 64), ("iceoryx2", Throughput, 64)),
-        ("64 B one to one", ("mi7 batch", Throughput, 64), ("mi7", Throughput, 64)),
-        ("64 B four to four", ("mi7", Many, 64), ("crossbeam", Many, 64)),
-        ("1 MiB one to one", ("mi7", Throughput, MIB), ("bare memory", Throughput, MIB)),
-        ("1 MiB one to one", ("mi7 exclusive", Throughput, MIB), ("bare memory", Throughput, MIB)),
-        ("1 MiB, one line read, to 64 B", ("mi7", Loan, MIB), ("mi7", Latency, 64)),
-        ("woken", ("mi7", Wake, 64), ("bare futex", Wake, 64)),
-    ];
-    let rows: Vec<_> = pairs
-        .into_iter()
-        .filter_map(|(what, one, other)| Some((what, one.0, other.0, record.to(one, other)?)))
-        .collect();
-    if rows.is_empty() {
+    if record.judged.is_empty() {
         return;
     }
     line!(text, "\n### What mi7 is to be judged by\n");
-    line!(
-        text,
-        "Medians of the rounds' ratios: of times, where less is better, and of messages a second, where more is.\n"
-    );
-    line!(text, "| | | to | |\n|---|---|---|---:|");
-    for (what, one, other, ratio) in rows {
-        line!(text, "| {what} | {one} | {other} | {} |", ratio_of(ratio));
+    line!(text, "Medians of the ratios of two runs, one right after the other, in turns.\n");
+    line!(text, "| | | to | figures | ratio | asked for | |\n|---|---|---|---|---:|---:|---|");
+    for judged in &record.judged {
+        let Some(target) = TARGETS.get(judged.target) else { continue };
+        let other = target.other.map_or("", |other| other.0);
+        let (is_share, work) = (target.other.is_none(), target.one.1);
+        let shown = |value: f64| if is_share { format!("{:.3} %", value * 100.0) } else { ratio_of(value) };
+        let figures = match judged.figures() {
+            (Some(one), Some(other)) => format!("{}, {}", show(work, one), show(work, other)),
+            _ => String::new(),
+        };
+        let value = judged.value();
+        let met = match (target.bound, value) {
+            (Bound::Nothing, _) => "",
+            (bound, Some(value)) if bound.is_met(value) => "yes",
+            (_, Some(_)) => "**no**",
+            (_, None) => "not measured",
+        };
+        let asked = match target.bound {
+            Bound::AtMost(most) => format!("≤ {}", shown(most)),
+            Bound::AtLeast(least) => format!("≥ {}", shown(least)),
+            Bound::Nothing => String::new(),
+        };
+        let value = value.map_or(String::new(), shown);
+        line!(text, "| {} | {} | {other} | {figures} | {value} | {asked} | {met} |", target.what, target.one.0);
     }
 }
 
@@ -253,6 +252,7 @@ fn word(work: Work) -> &'static str {
         Work::Latency => "one way",
         Work::Throughput => "1:1",
         Work::Many => "4:4",
+        Work::Pair => "1:1",
         _ => "",
     }
 }
@@ -266,7 +266,7 @@ pub fn bytes(size: usize) -> String {
 }
 
 fn show(work: Work, figure: f64) -> String {
-    if matches!(work, Work::Throughput | Work::Many) { rate(figure) } else { nanos(figure) }
+    if work.is_rate() { rate(figure) } else { nanos(figure) }
 }
 
 fn nanos(figure: f64) -> String {

@@ -74,7 +74,7 @@ pub fn quantiles(histogram: &Histogram<u64>, nanos: f64) -> Sample {
     let at = |quantile| histogram.value_at_quantile(quantile) as f64 * nanos;
     Sample::from(
         [
-            ("p50", at(0.5)),
+            ("p50", median(histogram) * nanos),
             ("p99", at(0.99)),
             ("p999", at(0.999)),
             ("max", histogram.max() as f64 * nanos),
@@ -82,4 +82,24 @@ pub fn quantiles(histogram: &Histogram<u64>, nanos: f64) -> Sample {
         ]
         .map(|(name, value)| (name.to_string(), value)),
     )
+}
+
+/// The median of grouped data. The stamp counter goes up in steps (of 10 ns on some machines, a third of the shortest trip),
+/// at any moment of a trip, so that between two steps the counts of both tell where the median is.
+fn median(histogram: &Histogram<u64>) -> f64 {
+    let groups: Vec<(f64, f64)> = histogram
+        .iter_recorded()
+        .map(|group| (group.value_iterated_to() as f64, group.count_at_value() as f64))
+        .collect();
+    let half = histogram.len() as f64 / 2.0;
+    let mut below = 0.0;
+    for (index, (value, count)) in groups.iter().enumerate() {
+        if below + count >= half {
+            let left = index.checked_sub(1).map_or(*value, |before| f64::midpoint(groups[before].0, *value));
+            let right = groups.get(index + 1).map_or(*value, |after| f64::midpoint(*value, after.0));
+            return left + (right - left) * (half - below) / count;
+        }
+        below += count;
+    }
+    f64::NAN
 }

@@ -1,15 +1,19 @@
-//! Messages from four senders to four receivers, two of each on either processor.
+//! Messages from four senders to four receivers, two of each on either processor; or from one to one, each on its own, with
+//! which that is compared: what do six processes too many cost?
 //!
+//! All wait as one would who does not know how many processors there are: asleep, if it takes long.
 //! Content is checked on receipt. That nothing was lost or came twice is checked by count and sum.
 
 use std::time::Instant;
 
-use crate::contestant::{Contestant, Outcome, Receiver, Sender};
+use crate::contestant::{Contestant, Outcome, Receiver, Sender, Work};
 use crate::job::{Job, Line, Peer, Sample, pin};
 use crate::payload::LAST;
 
 /// Senders, and as many receivers.
-pub const EACH: usize = 4;
+fn each(work: Work) -> usize {
+    if work == Work::Many { 4 } else { 1 }
+}
 
 /// Nanoseconds that all processes agree on.
 fn clock() -> u64 {
@@ -19,8 +23,9 @@ fn clock() -> u64 {
 
 pub fn near<C: Contestant, const N: usize>(job: &Job) -> Outcome<Sample> {
     let there = job.place("there");
+    let each = each(job.work);
     let _made = C::create::<N>(&there)?;
-    let mut peers = (0..2 * EACH)
+    let mut peers = (0..2 * each)
         .map(|part| Peer::start::<C>(&Job { part, ..job.clone() }, super::far::<C, N>))
         .collect::<Outcome<Vec<_>>>()?;
     let mut tx = C::sender::<N>(&there)?;
@@ -31,15 +36,15 @@ pub fn near<C: Contestant, const N: usize>(job: &Job) -> Outcome<Sample> {
         peer.tell("go");
     }
     let mut sent = (0.0, 0.0, f64::MAX);
-    for peer in &mut peers[..EACH] {
+    for peer in &mut peers[..each] {
         let told = peer.numbers()?;
         sent = (sent.0 + told[0], sent.1 + told[1], sent.2.min(told[2]));
     }
-    for _ in 0..EACH {
+    for _ in 0..each {
         tx.send_waking(LAST);
     }
     let mut received = (0.0, 0.0, 0.0f64);
-    for peer in &mut peers[EACH..] {
+    for peer in &mut peers[each..] {
         let told = peer.numbers()?;
         received = (received.0 + told[0], received.1 + told[1], received.2.max(told[2]));
     }
@@ -61,7 +66,7 @@ pub fn far<C: Contestant, const N: usize>(job: &Job, line: &mut Line) -> Outcome
     let there = job.place("there");
     let (mut count, mut sum) = (0u64, 0u32);
     let moment;
-    if job.part < EACH {
+    if job.part < each(job.work) {
         let mut tx = C::sender::<N>(&there)?;
         line.ready();
         line.hear()?;
