@@ -83,7 +83,7 @@ impl Options {
             Work::Many | Work::Pair if self.quick => &[64],
             Work::Latency | Work::Throughput | Work::Many => &SIZES,
             Work::Loan => &[64, 1 << 20],
-            Work::Pair | Work::Wake | Work::Pingpong | Work::Idle | Work::Attach => return vec![64],
+            _ => return vec![64],
         };
         all.iter().copied().filter(|size| self.sizes.is_empty() || self.sizes.contains(size)).collect()
     }
@@ -91,16 +91,17 @@ impl Options {
     pub fn rounds(&self, work: Work) -> u32 {
         let rounds = self.rounds.unwrap_or(if self.quick { 3 } else { 9 });
         // It takes a second, and is not a matter of luck.
-        if work == Work::Idle { rounds.min(3) } else { rounds }
+        if matches!(work, Work::Idle | Work::TaskIdle) { rounds.min(3) } else { rounds }
     }
 
     pub fn millis(&self, work: Work) -> u64 {
         let millis = match work {
-            Work::Latency | Work::Wake | Work::Pingpong => 60,
+            Work::Latency | Work::Wake | Work::Pingpong | Work::TaskTrip => 60,
+            Work::TaskWake => 100,
             Work::Loan => 40,
             Work::Throughput => 80,
             Work::Many | Work::Pair => 200,
-            Work::Idle => 1000,
+            Work::Idle | Work::TaskIdle => 1000,
             Work::Attach => 1,
         };
         if self.quick && !work.wakes() { millis / 2 } else { millis }

@@ -29,10 +29,16 @@ pub enum Work {
     Idle,
     /// Opening an existing channel's receiving end.
     Attach,
+    /// Half a round trip between two tasks, each in a runtime of its own, at once and again.
+    TaskTrip,
+    /// From the send to the return of a task whose runtime was asleep.
+    TaskWake,
+    /// Processor time of a hundred tasks that wait in vain, each on a channel of its own.
+    TaskIdle,
 }
 
 impl Work {
-    pub const ALL: [Work; 9] = [
+    pub const ALL: [Work; 12] = [
         Work::Latency,
         Work::Loan,
         Work::Throughput,
@@ -42,11 +48,19 @@ impl Work {
         Work::Pingpong,
         Work::Idle,
         Work::Attach,
+        Work::TaskTrip,
+        Work::TaskWake,
+        Work::TaskIdle,
     ];
 
     /// Whether receivers wait asleep and not for long: the sender has to wake them.
     pub fn wakes(self) -> bool {
-        matches!(self, Work::Wake | Work::Pingpong | Work::Idle)
+        matches!(self, Work::Wake | Work::Pingpong | Work::Idle) || self.is_of_tasks()
+    }
+
+    /// Of tasks, not of threads.
+    pub fn is_of_tasks(self) -> bool {
+        matches!(self, Work::TaskTrip | Work::TaskWake | Work::TaskIdle)
     }
 
     /// More of the figure that stands for it is better.
@@ -149,6 +163,33 @@ pub trait Receiver {
     fn recv_glimpse(&mut self) -> u64 {
         unimplemented!("refused")
     }
+}
+
+/// As [`Contestant`], of which tasks send and receive. Ends are opened in a runtime.
+pub trait Tasks: 'static {
+    type Sender<const N: usize>: TaskSender + 'static;
+    type Receiver<const N: usize>: TaskReceiver + 'static;
+
+    /// Between processes; otherwise between threads of one.
+    const PROCESSES: bool = true;
+
+    fn create<const N: usize>(_place: &Place) -> Outcome<Box<dyn std::any::Any>> {
+        Ok(Box::new(()))
+    }
+
+    fn sender<const N: usize>(place: &Place) -> Outcome<Self::Sender<N>>;
+
+    fn receiver<const N: usize>(place: &Place) -> Outcome<Self::Receiver<N>>;
+}
+
+pub trait TaskSender {
+    /// Sends message `number`, waiting for room.
+    fn send(&mut self, number: u64) -> impl Future<Output = ()>;
+}
+
+pub trait TaskReceiver {
+    /// Waits for the next message and checks it.
+    fn recv(&mut self) -> impl Future<Output = u64>;
 }
 
 /// Tries until it works out, for who comes before the other side has made the channel.

@@ -18,8 +18,9 @@ mod room;
 mod rtrb;
 mod shared;
 mod socket;
+mod tasks;
 
-use crate::contestant::{Contestant, Outcome, Work};
+use crate::contestant::{Contestant, Outcome, Tasks, Work};
 use crate::job::{Job, Line, Sample};
 use crate::payload::{Boxed, Inline};
 use crate::work;
@@ -80,6 +81,12 @@ pub const ALL: &[Entry] = &[
     entry::<pipe::Pipe, pipe::Pipe>("pipe", Kind::System),
     entry::<socket::Socket, socket::Socket>("unix socket", Kind::System),
     entry::<mq::Mq, mq::Mq>("posix mq", Kind::System),
+    of_tasks::<tasks::Fifo>("tokio FIFO", Kind::Limit),
+    of_tasks::<tasks::Mi7>("mi7 tasks", Kind::Mi7),
+    of_tasks::<tasks::Ringfire>("ringfire async", Kind::Processes),
+    of_tasks::<tasks::IpcChannel>("ipc-channel stream", Kind::Processes),
+    of_tasks::<tasks::Socket>("tokio unix socket", Kind::System),
+    of_tasks::<tasks::Mpsc>("tokio mpsc", Kind::Threads),
 ];
 
 pub fn find(name: &str) -> Outcome<&'static Entry> {
@@ -94,10 +101,17 @@ const fn entry<Small: Contestant, Large: Contestant>(name: &'static str, kind: K
 fn refuses<Small: Contestant, Large: Contestant>(work: Work, size: usize) -> Option<&'static str> {
     let refuses = |work| if size <= 1 << 10 { Small::refuses(work, size) } else { Large::refuses(work, size) };
     match work {
+        work if work.is_of_tasks() => Some(""),
         // There to be compared with: who cannot do the one need not do the other.
         Work::Pair => refuses(Work::Many).map(|_| ""),
         work => refuses(work),
     }
+}
+
+/// Of tasks, which send messages of 64 bytes.
+const fn of_tasks<C: Tasks>(name: &'static str, kind: Kind) -> Entry {
+    let refuses = |work: Work, size| (!work.is_of_tasks() || size != 64).then_some("");
+    Entry { name, kind, refuses, near: work::tasks::near::<C, 8>, far: work::tasks::far::<C, 8> }
 }
 
 fn near<Small: Contestant, Large: Contestant>(job: &Job) -> Outcome<Sample> {

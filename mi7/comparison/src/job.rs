@@ -167,7 +167,12 @@ enum End {
 impl Peer {
     /// Starts the far side: again this program, or, for contestants within a process, `far` in a thread.
     pub fn start<C: Contestant>(job: &Job, far: fn(&Job, Line) -> Outcome<()>) -> Outcome<Peer> {
-        if C::PROCESSES {
+        Peer::start_as(C::PROCESSES, job, far)
+    }
+
+    /// As a process, or as a thread.
+    pub fn start_as(process: bool, job: &Job, far: fn(&Job, Line) -> Outcome<()>) -> Outcome<Peer> {
+        if process {
             let mut child = Command::new(std::env::current_exe()?)
                 .args(["far", &serde_json::to_string(job)?])
                 .stdin(Stdio::piped())

@@ -53,9 +53,9 @@ pub struct Record {
 /// The figure of a kind of work that stands for it.
 pub fn figure(work: Work) -> &'static str {
     match work {
-        Work::Latency | Work::Loan | Work::Wake | Work::Pingpong => "p50",
+        Work::Latency | Work::Loan | Work::Wake | Work::Pingpong | Work::TaskTrip | Work::TaskWake => "p50",
         Work::Throughput | Work::Many | Work::Pair => "rate",
-        Work::Idle => "busy",
+        Work::Idle | Work::TaskIdle => "busy",
         Work::Attach => "nanos",
     }
 }

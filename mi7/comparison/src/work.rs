@@ -6,6 +6,7 @@ pub mod latency;
 pub mod loan;
 pub mod many;
 pub mod pingpong;
+pub mod tasks;
 pub mod throughput;
 pub mod wake;
 
@@ -22,6 +23,7 @@ pub fn near<C: Contestant, const N: usize>(job: &Job) -> Outcome<Sample> {
         Work::Pingpong => pingpong::near::<C, N>(job),
         Work::Idle => idle::near::<C, N>(job),
         Work::Attach => attach::near::<C, N>(job),
+        Work::TaskTrip | Work::TaskWake | Work::TaskIdle => Err("it has no tasks".into()),
     };
     for end in ["there", "back"] {
         C::remove(&job.place(end));
@@ -40,6 +42,7 @@ pub fn far<C: Contestant, const N: usize>(job: &Job, mut line: Line) -> Outcome<
         Work::Pingpong => pingpong::far::<C, N>(job, to_near),
         Work::Idle => idle::far::<C, N>(job, to_near),
         Work::Attach => attach::far::<C, N>(job, to_near),
+        Work::TaskTrip | Work::TaskWake | Work::TaskIdle => Err("it has no tasks".into()),
     }?;
     line.finish();
     Ok(())

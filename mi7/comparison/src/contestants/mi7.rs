@@ -20,7 +20,7 @@ pub trait Mode: 'static {
         let wait = match place.work {
             Work::Latency | Work::Loan | Work::Throughput => Wait::Spin,
             Work::Pingpong => Wait::Park,
-            Work::Many | Work::Pair | Work::Wake | Work::Idle | Work::Attach => Wait::Adaptive,
+            _ => Wait::Adaptive,
         };
         SharedChannel::options().capacity(place.capacity).directory(&place.directory).wait(wait)
     }
@@ -55,7 +55,7 @@ type Archived<const N: usize> = <[u64; N] as ::mi7::rkyv::Archive>::Archived;
 
 /// The archive's words. On this machine they are numbers as they are.
 #[inline(always)]
-fn words<const N: usize>(archived: &Archived<N>) -> &[u64; N] {
+pub fn words<const N: usize>(archived: &Archived<N>) -> &[u64; N] {
     const { assert!(cfg!(target_endian = "little")) };
     // SAFETY: an archived array of numbers is one of numbers in little-endian order, as aligned as they are.
     unsafe { &*std::ptr::from_ref(archived).cast() }

@@ -25,8 +25,16 @@ pub fn tables(record: &Record) -> String {
     best(&mut text, record);
     wake(&mut text, record, Work::Wake, "Waking a receiver that has long been asleep: from the send to its return");
     wake(&mut text, record, Work::Pingpong, "Half a round trip between two that fall asleep each time");
-    idle(&mut text, record);
+    idle(&mut text, record, Work::Idle, "A receiver that waits in vain");
     attach(&mut text, record);
+    wake(&mut text, record, Work::TaskTrip, "Half a round trip between two tasks, each in a tokio runtime of its own");
+    wake(
+        &mut text,
+        record,
+        Work::TaskWake,
+        "Waking a task whose tokio runtime has long been asleep: from the send to its return",
+    );
+    idle(&mut text, record, Work::TaskIdle, "A hundred tasks that wait in vain, each on a channel of its own");
     targets(&mut text, record);
     lines(&mut text);
     text
@@ -141,7 +149,8 @@ fn wake(text: &mut String, record: &Record, work: Work, title: &str) {
         return;
     }
     line!(text, "\n### {title}\n");
-    line!(text, "| | median | from | to | p99 | to the bare futex | asleep |");
+    let limit = if work.is_of_tasks() { "FIFO through tokio" } else { "bare futex" };
+    line!(text, "| | median | from | to | p99 | to the {limit} | asleep |");
     line!(text, "|---|---:|---:|---:|---:|---:|---:|");
     for name in rows {
         let of = |figure| record.values(name, work, 64, figure);
@@ -159,20 +168,20 @@ fn wake(text: &mut String, record: &Record, work: Work, title: &str) {
     }
 }
 
-fn idle(text: &mut String, record: &Record) {
-    if record.contestants(Work::Idle).is_empty() {
+fn idle(text: &mut String, record: &Record, work: Work, title: &str) {
+    if record.contestants(work).is_empty() {
         return;
     }
-    line!(text, "\n### A receiver that waits in vain\n");
+    line!(text, "\n### {title}\n");
     line!(text, "| | of a processor | wakes a second |");
     line!(text, "|---|---:|---:|");
-    for name in rows(record, Work::Idle) {
-        match (record.figure(name, Work::Idle, 64), record.median(name, Work::Idle, 64, "wakes")) {
+    for name in rows(record, work) {
+        match (record.figure(name, work, 64), record.median(name, work, 64, "wakes")) {
             (Some(busy), Some(wakes)) => {
                 line!(text, "| {} | {:.3} % | {wakes:.0} |", title_of(name), busy * 100.0);
             }
             _ => {
-                line!(text, "| {} | {} | |", title_of(name), refusal(record, name, Work::Idle, 64));
+                line!(text, "| {} | {} | |", title_of(name), refusal(record, name, work, 64));
             }
         }
     }

@@ -43,7 +43,7 @@ pub fn driven_away() -> u64 {
 }
 
 /// Seconds on a processor, and how often it was given up.
-fn usage(who: libc::c_int) -> (f64, u64) {
+pub fn usage(who: libc::c_int) -> (f64, u64) {
     let usage = rusage(who);
     let seconds = |time: libc::timeval| time.tv_sec as f64 + time.tv_usec as f64 / 1e6;
     (seconds(usage.ru_utime) + seconds(usage.ru_stime), usage.ru_nvcsw as u64)
