@@ -184,8 +184,8 @@ fn far_idle<C: Tasks, const N: usize>(job: &Job, line: &mut Line) -> Outcome<()>
             let mut rx = C::receiver::<N>(&job.place(&format!("idle-{number}")))?;
             tasks.push(tokio::task::spawn_local(async move { rx.recv().await }));
         }
-        // All of them wait.
-        tokio::time::sleep(Duration::from_millis(20)).await;
+        // All of them wait, and have done so long enough that what is done once is done.
+        tokio::time::sleep(Duration::from_millis(300)).await;
         line.ready();
         let who = if C::PROCESSES { libc::RUSAGE_SELF } else { libc::RUSAGE_THREAD };
         let (begun, before) = (Instant::now(), super::idle::usage(who));
