@@ -58,6 +58,7 @@ pub const ALL: &[Entry] = &[
     entry::<limit::Futex, limit::Futex>("bare futex", Kind::Limit),
     entry::<mi7::Mi7<mi7::Default>, mi7::Mi7<mi7::Default>>("mi7", Kind::Mi7),
     entry::<mi7::Mi7<mi7::Exclusive>, mi7::Mi7<mi7::Exclusive>>("mi7 exclusive", Kind::Mi7),
+    entry::<mi7::Mi7<mi7::Several>, mi7::Mi7<mi7::Several>>("mi7 several", Kind::Mi7),
     entry::<mi7::Batch<mi7::Default>, mi7::Batch<mi7::Default>>("mi7 batch", Kind::Mi7),
     entry::<mi7::Batch<mi7::Exclusive>, mi7::Batch<mi7::Exclusive>>("mi7 exclusive batch", Kind::Mi7),
     entry::<iceoryx2::Iceoryx2, iceoryx2::Iceoryx2>("iceoryx2", Kind::Processes),
@@ -103,7 +104,7 @@ fn refuses<Small: Contestant, Large: Contestant>(work: Work, size: usize) -> Opt
     match work {
         work if work.is_of_tasks() => Some(""),
         // There to be compared with: who cannot do the one need not do the other.
-        Work::Pair => refuses(Work::Many).map(|_| ""),
+        Work::Pair => refuses(Work::Pair).or(refuses(Work::Many)).map(|_| ""),
         work => refuses(work),
     }
 }

@@ -15,6 +15,8 @@ pub struct Mi7<M>(PhantomData<M>);
 /// How a channel is made.
 pub trait Mode: 'static {
     const MANY: bool;
+    /// Whether each end has a second handle that has been used, but is not any more: nobody is alone then.
+    const SEVERAL: bool = false;
 
     fn options<const N: usize>(place: &Place) -> Options<[u64; N]> {
         let wait = match place.work {
@@ -33,6 +35,14 @@ impl Mode for Default {
     const MANY: bool = true;
 }
 
+/// As by default, but that nobody is alone at an end: what four to four come to when nobody has to wait for a processor.
+pub struct Several;
+
+impl Mode for Several {
+    const MANY: bool = true;
+    const SEVERAL: bool = true;
+}
+
 /// One sender and one receiver, as the options promise.
 pub struct Exclusive;
 
@@ -47,9 +57,17 @@ impl Mode for Exclusive {
 /// Messages of more words are written and read where they lie; smaller ones handed over.
 const IN_PLACE: usize = 128;
 
-pub struct Tx<M, const N: usize>(::mi7::Sender<[u64; N]>, PhantomData<M>);
+pub struct Tx<M, const N: usize> {
+    tx: ::mi7::Sender<[u64; N]>,
+    _second: Option<::mi7::Sender<[u64; N]>>,
+    mode: PhantomData<M>,
+}
 
-pub struct Rx<M, const N: usize>(::mi7::Receiver<[u64; N]>, PhantomData<M>);
+pub struct Rx<M, const N: usize> {
+    rx: ::mi7::Receiver<[u64; N]>,
+    _second: Option<::mi7::Receiver<[u64; N]>>,
+    mode: PhantomData<M>,
+}
 
 type Archived<const N: usize> = <[u64; N] as ::mi7::rkyv::Archive>::Archived;
 
@@ -66,6 +84,9 @@ impl<M: Mode> Contestant for Mi7<M> {
     type Receiver<const N: usize> = Rx<M, N>;
 
     fn refuses(work: Work, _: usize) -> Option<&'static str> {
+        if M::SEVERAL {
+            return (!matches!(work, Work::Pair | Work::Many)).then_some("");
+        }
         (work == Work::Many && !M::MANY).then_some("one sender, one receiver")
     }
 
@@ -74,11 +95,24 @@ impl<M: Mode> Contestant for Mi7<M> {
     }
 
     fn sender<const N: usize>(place: &Place) -> Outcome<Tx<M, N>> {
-        Ok(Tx(M::options(place).open(&place.name)?.sender(), PhantomData))
+        let channel = M::options(place).open(&place.name)?;
+        let second = M::SEVERAL.then(|| channel.sender());
+        if let Some(second) = &second {
+            // A position that is passed over.
+            drop(second.try_loan()?);
+        }
+        Ok(Tx { tx: channel.sender(), _second: second, mode: PhantomData })
     }
 
     fn receiver<const N: usize>(place: &Place) -> Outcome<Rx<M, N>> {
-        Ok(Rx(M::options(place).open(&place.name)?.receiver(), PhantomData))
+        let channel = M::options(place).open(&place.name)?;
+        let second = M::SEVERAL.then(|| channel.receiver());
+        if let Some(second) = &second
+            && let Ok(message) = second.try_recv()
+        {
+            message.requeue();
+        }
+        Ok(Rx { rx: channel.receiver(), _second: second, mode: PhantomData })
     }
 }
 
@@ -89,12 +123,12 @@ impl<M: Mode, const N: usize> contestant::Sender for Tx<M, N> {
             return self.send_loaned(number, &mut || ());
         }
         let mut message = std::mem::MaybeUninit::uninit();
-        self.0.send(fill(&mut message, number)).expect("sends");
+        self.tx.send(fill(&mut message, number)).expect("sends");
     }
 
     #[inline(always)]
     fn send_loaned(&mut self, number: u64, ready: &mut dyn FnMut()) {
-        let mut loan = self.0.loan().expect("lends a slot");
+        let mut loan = self.tx.loan().expect("lends a slot");
         let archived = std::ptr::from_mut(loan.as_uninit());
         // SAFETY: the words of the archive, as in `words`; the loan is held until it is sent.
         fill::<N>(unsafe { &mut *archived.cast() }, number);
@@ -108,7 +142,7 @@ impl<M: Mode, const N: usize> contestant::Sender for Tx<M, N> {
 impl<M: Mode, const N: usize> contestant::Receiver for Rx<M, N> {
     #[inline(always)]
     fn recv(&mut self) -> u64 {
-        check(words::<N>(&self.0.recv().expect("receives")))
+        check(words::<N>(&self.rx.recv().expect("receives")))
     }
 
     #[inline(always)]
@@ -118,7 +152,7 @@ impl<M: Mode, const N: usize> contestant::Receiver for Rx<M, N> {
 
     #[inline(always)]
     fn recv_glimpse(&mut self) -> u64 {
-        words::<N>(&self.0.recv().expect("receives"))[0]
+        words::<N>(&self.rx.recv().expect("receives"))[0]
     }
 }
 
