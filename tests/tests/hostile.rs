@@ -26,6 +26,8 @@ const ENTRY: u64 = 128;
 const CAPACITY: u64 = 3;
 /// The slots begin on a page, behind marks and a short schema.
 const SLOTS: u64 = 45_056;
+/// From one slot to the next: a word and twelve bytes, a power of two.
+const STRIDE: u64 = 32;
 
 // ---- payloads ------------------------------------------------------------------------------------------------------
 
@@ -254,8 +256,8 @@ fn word() -> impl Strategy<Value = u64> {
         // Whose word it is whether tasks wait, who was rung last, and behind which doors; and whose the doors are.
         1 => (0..2u64, 0..6u64).prop_map(|(end, word)| SHARED + 256 + 128 * end + 8 * word),
         1 => (0..3u64, 0..3u64).prop_map(|(door, field)| DOORS + 32 * door + 8 * field),
-        4 => (0..CAPACITY).prop_map(|slot| SLOTS + 64 * slot),
-        1 => (0..CAPACITY).prop_map(|slot| SLOTS + 64 * slot + 8),
+        4 => (0..CAPACITY).prop_map(|slot| SLOTS + STRIDE * slot),
+        1 => (0..CAPACITY).prop_map(|slot| SLOTS + STRIDE * slot + 8),
     ]
 }
 
@@ -287,7 +289,7 @@ fn call() -> impl Strategy<Value = Call> {
 fn steps() -> impl Strategy<Value = Vec<Step>> {
     let step = prop_oneof![
         4 => (word(), value()).prop_map(|(at, value)| Step::Word(at, value)),
-        1 => (SHARED..SLOTS + 64 * CAPACITY - 32, prop::collection::vec(any::<u8>(), 1..32))
+        1 => (SHARED..SLOTS + STRIDE * CAPACITY - 32, prop::collection::vec(any::<u8>(), 1..32))
             .prop_map(|(at, bytes)| Step::Bytes(at, bytes)),
         10 => call().prop_map(Step::Call),
     ];
@@ -312,7 +314,7 @@ fn endure(steps: &[Step]) -> TestCaseResult {
     let (tx, rx) = options.create("victim").expect("a channel").split();
     let file = File::options().read(true).write(true).open(stage.file("victim")).expect("its file");
     let length = file.metadata().expect("its length").len();
-    assert_eq!(length, SLOTS + 64 * CAPACITY, "the layout that the words are taken from");
+    assert_eq!(length, SLOTS + STRIDE * CAPACITY, "the layout that the words are taken from");
     let read = |at| {
         let mut word = [0; 8];
         file.read_exact_at(&mut word, at).expect("it lies in the file");
@@ -452,7 +454,7 @@ fn a_channel_full_of_noise_answers_every_call() {
         let mut steps = vec![Step::Call(Call::TrySend), Step::Call(Call::Hold)];
         // All of it, or all but the words that the calls begin with.
         let from = if round % 2 == 0 { SHARED } else { SHARED + 256 };
-        let bytes = (0..SLOTS + 64 * CAPACITY - from).map(|_| noise.byte()).collect();
+        let bytes = (0..SLOTS + STRIDE * CAPACITY - from).map(|_| noise.byte()).collect();
         steps.push(Step::Bytes(from, bytes));
         for call in [Call::TrySend, Call::TryRecv, Call::SendTimeout, Call::RecvTimeout, Call::Loan, Call::Release] {
             steps.push(Step::Call(call));
@@ -481,7 +483,7 @@ fn each_call_ends_in_time_while_somebody_keeps_scribbling() {
                     0 => (SHARED + 128 * (which % 2), ((lap % 16) << 9) | (owner % 4)),
                     1 => (MARKS + 8 * (which % CAPACITY), lap % 16),
                     2 => (ENTRIES + ENTRY * (which % 4), lap),
-                    _ => (SLOTS + 64 * (which % CAPACITY), ((lap % 5) << 16) | ((phase % 4) << 8) | (owner % 4)),
+                    _ => (SLOTS + STRIDE * (which % CAPACITY), ((lap % 5) << 16) | ((phase % 4) << 8) | (owner % 4)),
                 };
                 file.write_all_at(&word.to_le_bytes(), at).expect("it lies in the file");
             }

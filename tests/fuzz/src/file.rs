@@ -118,7 +118,10 @@ impl Shape {
     /// From one slot to the next.
     #[must_use]
     pub fn stride(&self) -> u64 {
-        up(self.payload_at().into(), self.payload, self.align.max(64))
+        match self.payload_at().saturating_add(self.payload) {
+            bytes @ ..=64 => bytes.next_power_of_two(),
+            _ => up(self.payload_at().into(), self.payload, self.align.max(64)),
+        }
     }
 
     /// Where a slot begins.
