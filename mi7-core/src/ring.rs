@@ -572,9 +572,8 @@ impl Ring {
         }
         let Some(mut before) = self.slot(last.index) else { return };
         let mut recorded = Word::leased(last.lap, me, last.deliveries);
-        let mut position = self.positions.at(last.lap, last.index);
+        let mut position = self.positions.next(self.positions.at(last.lap, last.index));
         for _ in 0..most {
-            position = self.positions.next(position);
             let (Some(slot), lap) = (self.slot(self.positions.index(position)), self.positions.lap(position)) else {
                 return;
             };
@@ -584,7 +583,8 @@ impl Ring {
             // The name in the counter is about to be overwritten. Whoever else records it stores the same.
             before.word.store(recorded.0, Ordering::Release);
             fault!("lease recorded by its holder");
-            let to = Counter::new(self.positions.next(position), me);
+            position = self.positions.next(position);
+            let to = Counter::new(position, me);
             // Partner: the Acquire load in `head`.
             self.shared().head.0.counter.store(to.0, Ordering::Release);
             fault!("head stored in a run");
