@@ -864,7 +864,7 @@ impl Channel {
             self.hold_back();
         }
         let mut looks = 0;
-        let mut watched = watch();
+        let mut watched: Option<(&AtomicU64, u64)> = None;
         while looks < budget {
             looks += 1;
             let glance = looks.is_multiple_of(GLANCE_EVERY);
@@ -875,6 +875,8 @@ impl Channel {
                 spin_loop();
                 continue;
             }
+            // Read before the attempt: what comes too late for that changes it.
+            let before = watch();
             if let Some(found) = attempt()? {
                 patience.paid(looks);
                 return Ok(Some(found));
@@ -888,7 +890,9 @@ impl Channel {
                     self.look_while_spinning();
                 }
             }
-            watched = watch();
+            // Where the counter moved meanwhile, another word is the one to watch, and to be read before an attempt.
+            let is_next = |word: &AtomicU64| watch().is_some_and(|(next, _)| std::ptr::eq(next, word));
+            watched = before.filter(|(word, _)| is_next(word));
         }
         patience.in_vain();
         Ok(None)
