@@ -185,8 +185,10 @@ const GLANCE_EVERY: u32 = 256;
 const CLOCK_EVERY: u32 = 64;
 /// How long whoever closes a channel tries to close `tail` before it leaves that to the others.
 const CLOSING: Duration = TICK;
-/// How long a sender that finds the channel full holds back at the most, in turns of a spin loop of 10 to 20 ns.
+/// How long a sender that finds the channel full holds back at the most, in turns of a spin loop of 10 to 25 ns.
 const HOLD_BACK: u32 = 64;
+/// How long a receiver does that follows on its sender's heels. (With half of it less came through, with twice as much hardly more.)
+const START: u32 = 128;
 /// The most messages that are leased under one [`Bias::move_as`](crate::bias::Bias::move_as).
 const RUN: usize = 64;
 /// Every so many sends at the most, the depth is looked at.
@@ -861,7 +863,11 @@ impl Channel {
             return if self.waiting == Wait::Spin { Err(Error::Timeout) } else { Ok(None) };
         }
         if end == End::Sending {
-            self.hold_back();
+            self.hold_back(HOLD_BACK);
+        } else if self.waiting == Wait::Adaptive
+            && patience.gives_start(self.ring().positions.count(self.ring().head().position()))
+        {
+            self.hold_back(START);
         }
         let mut looks = 0;
         let mut watched: Option<(&AtomicU64, u64)> = None;
@@ -879,6 +885,9 @@ impl Channel {
             let before = watch();
             if let Some(found) = attempt()? {
                 patience.paid(looks);
+                if end == End::Receiving {
+                    patience.followed(looks);
+                }
                 return Ok(Some(found));
             }
             if glance {
@@ -898,13 +907,13 @@ impl Channel {
         Ok(None)
     }
 
-    /// Lets the receivers have a start, before one who found the channel full looks for room.
+    /// Lets the other end have a start: the receivers before one who found the channel full looks for room, the senders where a stream
+    /// of messages is received (see [`patience`](crate::patience)).
     ///
     /// Whoever follows on their heels takes each slot's line away from them while they are still at it, and both go at the pace of
-    /// lines that go back and forth, half as fast as they could. Nobody waits for a message that is not sent yet: there are as many
-    /// as fit.
-    fn hold_back(&self) {
-        for _ in 0..(self.info.geometry.capacity / 8).min(HOLD_BACK) {
+    /// lines that go back and forth, half as fast as they could. A sender delays nobody by it: there are as many messages as fit.
+    fn hold_back(&self, most: u32) {
+        for _ in 0..(self.info.geometry.capacity / 8).min(most) {
             spin_loop();
         }
     }

@@ -6,7 +6,16 @@
 //! because one waits. So what a waiter spends is *earned*: looking that paid raises the budget, looking in vain halves it, until there
 //! is none; and every so often a short look is tried, to find out whether it pays again.
 
-use crate::sync::{AtomicU32, Ordering};
+//!
+//! # Giving a start
+//!
+//! A receiver that is faster than its sender follows on its heels: it takes each slot's cache line away while the sender is still at
+//! it, and both go at the pace of lines that go back and forth. Where it finds again and again that the next message comes within
+//! a few looks, it lets the sender have a start of some microseconds, and then receives a run of messages without waiting. Whether it was
+//! right in that shows at its next wait; where too few had come, it takes longer until it tries again. With [`Wait::Spin`] it never
+//! does: what it waits for may be the last message of a burst.
+
+use crate::sync::{AtomicU32, AtomicU64, Ordering};
 
 /// How the ends of a channel wait.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -14,7 +23,8 @@ pub enum Wait {
     /// Looks without end, and never parks: the lowest latency, for the price of a processor for each that waits. Not to be used by more
     /// than there are processors.
     Spin,
-    /// Looks as long as that has been paying, then parks.
+    /// Looks as long as that has been paying, then parks. In a stream of messages, a receiver lets its sender have a start of some
+    /// microseconds now and then, for more messages a second.
     #[default]
     Adaptive,
     /// Parks at once: costs nothing while nothing comes, and a system call on both sides when something does.
@@ -31,15 +41,36 @@ const LEAST: u32 = 32;
 const PROBE: u32 = 200;
 const PROBE_EVERY: u32 = 32;
 
+/// A wait of no more looks is one on somebody's heels: messages come within some 50 ns. (From one process to another and back, the
+/// fastest answer takes twice as long.)
+const GLANCES: u32 = 3;
+/// So many of them, one after the other, are a stream, until it turns out that they were not.
+const STREAM: u32 = 16;
+/// The most that it takes in the end.
+const LONGEST: u32 = 1 << 16;
+/// A start was worth while if so many messages came until the next wait.
+const WORTH: u64 = 8;
+
 /// The budget of those who wait at one end of a channel, in one process.
 pub(crate) struct Patience {
     looks: AtomicU32,
     waits: AtomicU32,
+    /// Waits of a few looks, one after the other, and how many of them are a stream.
+    short: AtomicU32,
+    stream: AtomicU32,
+    /// How many messages there had been when the sender was given a start, and one more; 0: it was not.
+    given: AtomicU64,
 }
 
 impl Patience {
     pub(crate) fn new() -> Self {
-        Patience { looks: AtomicU32::new(FIRST), waits: AtomicU32::new(0) }
+        Patience {
+            looks: AtomicU32::new(FIRST),
+            waits: AtomicU32::new(0),
+            short: AtomicU32::new(0),
+            stream: AtomicU32::new(STREAM),
+            given: AtomicU64::new(0),
+        }
     }
 
     /// How many looks the wait that begins now may take.
@@ -60,6 +91,39 @@ impl Patience {
         if new != old {
             self.looks.store(new, Ordering::Relaxed);
         }
+    }
+
+    /// Whether to give the sender a start, by one who is about to wait when so many messages have been received.
+    pub(crate) fn gives_start(&self, received: u64) -> bool {
+        // Relaxed: guesses.
+        if self.short.load(Ordering::Relaxed) < self.stream.load(Ordering::Relaxed) {
+            return false;
+        }
+        let given = self.given.load(Ordering::Relaxed);
+        let worth = given == 0 || received.wrapping_sub(given - 1) >= WORTH;
+        if worth {
+            self.given.store(received.wrapping_add(1), Ordering::Relaxed);
+        } else {
+            let stream = self.stream.load(Ordering::Relaxed);
+            self.stream.store(stream.saturating_mul(2).min(LONGEST), Ordering::Relaxed);
+            self.follows_no_longer();
+        }
+        worth
+    }
+
+    /// A wait of a receiver has ended after so many looks.
+    pub(crate) fn followed(&self, looks: u32) {
+        if looks > GLANCES {
+            self.follows_no_longer();
+        } else {
+            let short = self.short.load(Ordering::Relaxed);
+            self.short.store(short.saturating_add(1), Ordering::Relaxed);
+        }
+    }
+
+    fn follows_no_longer(&self) {
+        self.short.store(0, Ordering::Relaxed);
+        self.given.store(0, Ordering::Relaxed);
     }
 
     /// Looking as long as allowed did not pay.
@@ -85,6 +149,31 @@ mod tests {
         let budgets: Vec<u32> = (0..3 * PROBE_EVERY).map(|_| patience.budget()).collect();
         assert_eq!(budgets.iter().filter(|looks| **looks == PROBE).count(), 3);
         assert_eq!(budgets.iter().filter(|looks| **looks == 0).count(), budgets.len() - 3);
+    }
+
+    #[test]
+    fn a_sender_is_given_a_start_in_a_stream_and_only_there() {
+        let patience = Patience::new();
+        for _ in 0..10 * STREAM {
+            assert!(!patience.gives_start(0), "answers take longer");
+            patience.followed(GLANCES + 1);
+        }
+        for _ in 0..STREAM {
+            assert!(!patience.gives_start(0));
+            patience.followed(GLANCES);
+        }
+        assert!(patience.gives_start(100));
+        patience.followed(1);
+        assert!(patience.gives_start(100 + WORTH), "it was worth while");
+        patience.followed(1);
+        assert!(!patience.gives_start(100 + 2 * WORTH - 1), "it was not");
+        for _ in 0..2 * STREAM {
+            assert!(!patience.gives_start(100), "and twice as many are needed now");
+            patience.followed(1);
+        }
+        assert!(patience.gives_start(100));
+        patience.followed(GLANCES + 1);
+        assert!(!patience.gives_start(1000), "the stream has ended");
     }
 
     #[test]

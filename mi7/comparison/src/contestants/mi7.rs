@@ -1,6 +1,6 @@
 //! mi7, in its modes: with the ends as they are by default, with exclusive ends, and either with batches of 64.
 //!
-//! It spins where the rivals do, parks at once where both sides are to fall asleep each time, and has its default elsewhere.
+//! It spins where latency is measured, as the rivals do, parks at once where both sides are to fall asleep each time, and has its default elsewhere.
 
 use std::any::Any;
 use std::marker::PhantomData;
@@ -20,7 +20,7 @@ pub trait Mode: 'static {
 
     fn options<const N: usize>(place: &Place) -> Options<[u64; N]> {
         let wait = match place.work {
-            Work::Latency | Work::Loan | Work::Throughput => Wait::Spin,
+            Work::Latency | Work::Loan => Wait::Spin,
             Work::Pingpong => Wait::Park,
             _ => Wait::Adaptive,
         };
