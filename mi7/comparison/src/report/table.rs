@@ -16,6 +16,7 @@ const THREADS: &[Kind] = &[Kind::Threads];
 pub fn tables(record: &Record) -> String {
     let mut text = String::new();
     machine(&mut text, record);
+    summary(&mut text, record);
     by_size(&mut text, record, Work::Latency, "One way of a message: half a round trip, median");
     tails(&mut text, record);
     by_size(&mut text, record, Work::Loan, "One way of a message filled beforehand, of which one cache line is read");
@@ -55,6 +56,34 @@ fn machine(text: &mut String, record: &Record) {
         line!(text, "| {name} | {value} |");
     }
     line!(text, "| sessions repeated, because others had the processor | {} |", record.repeated);
+}
+
+/// What the README shows: who comes between processes, and the limits.
+fn summary(text: &mut String, record: &Record) {
+    const COLUMNS: [(&str, Work, usize, &str); 6] = [
+        ("64 B one way", Work::Latency, 64, "p50"),
+        ("its p99.9", Work::Latency, 64, "p999"),
+        ("1 MiB one way", Work::Latency, 1 << 20, "p50"),
+        ("64 B, 1 to 1", Work::Throughput, 64, "rate"),
+        ("64 B, 4 to 4", Work::Many, 64, "rate"),
+        ("asleep, one way", Work::Pingpong, 64, "p50"),
+    ];
+    if COLUMNS.iter().any(|column| !record.sizes(column.1).contains(&column.2)) {
+        return;
+    }
+    line!(text, "\n### In short\n");
+    line!(text, "| | {} |", COLUMNS.map(|column| column.0).join(" | "));
+    line!(text, "|---|{}", "---:|".repeat(COLUMNS.len()));
+    for entry in ALL.iter().filter(|entry| entry.kind != Kind::Threads) {
+        let cells = COLUMNS.map(|(_, work, size, name)| match record.median(entry.name, work, size, name) {
+            Some(figure) if work.is_rate() => format!("{}/s", rate(figure)),
+            Some(figure) => nanos(figure),
+            None => String::new(),
+        });
+        if cells.iter().filter(|cell| !cell.is_empty()).count() > 1 {
+            line!(text, "| {} | {} |", title_of(entry.name), cells.join(" | "));
+        }
+    }
 }
 
 /// Contestants that have something to say about a work, refusals included.
