@@ -1,4 +1,4 @@
-//! The README's figures: mi7 between two processes, beside the bare limit and a pipe.
+//! Figures in some seconds: mi7 between two processes, beside the bare limit and a pipe. (`mi7/comparison` has all of it.)
 //!
 //! ```sh
 //! cargo run --release --bin figures
