@@ -452,7 +452,10 @@ mod tests {
             assert_eq!(geometry.slots_at() % PAGE, 0);
             let stride = geometry.stride();
             assert_eq!(stride % u64::from(align).max(8), 0);
-            assert!(stride % LINE == 0 || LINE % stride == 0, "a slot of {stride} bytes crosses a line's border");
+            assert!(
+                stride.is_multiple_of(LINE) || LINE.is_multiple_of(stride),
+                "a slot of {stride} bytes crosses a line's border"
+            );
             assert_eq!(geometry.payload_at() % u64::from(align), 0);
             assert!(geometry.payload_at() >= 8 && geometry.payload_at() + payload <= geometry.stride());
         }
