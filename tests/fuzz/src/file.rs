@@ -191,7 +191,7 @@ pub fn is_channel(file: &File) -> bool {
     file.read_exact_at(&mut preamble, 0).expect("as long as a preamble");
     let shape = Shape::of(&preamble);
     preamble[..8] == *b"mi7 ring"
-        && number(&preamble, 8, 4) == 1
+        && number(&preamble, 8, 4) == 2
         && number(&preamble, CHECKSUM, 8) == checksum(&preamble)
         && shape.is_sound()
         && number(&preamble, 28, 4) == PARTICIPANTS
