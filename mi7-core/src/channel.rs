@@ -862,11 +862,10 @@ impl Channel {
         if budget == 0 || (deadline.is_some() && time_left(deadline).is_none()) {
             return if self.waiting == Wait::Spin { Err(Error::Timeout) } else { Ok(None) };
         }
+        let gives_starts = end == End::Receiving && self.waiting == Wait::Adaptive;
         if end == End::Sending {
             self.hold_back(HOLD_BACK);
-        } else if self.waiting == Wait::Adaptive
-            && patience.gives_start(self.ring().positions.count(self.ring().head().position()))
-        {
+        } else if gives_starts && patience.gives_start(self.ring().positions.count(self.ring().head().position())) {
             self.hold_back(START);
         }
         let mut looks = 0;
@@ -885,7 +884,7 @@ impl Channel {
             let before = watch();
             if let Some(found) = attempt()? {
                 patience.paid(looks);
-                if end == End::Receiving {
+                if gives_starts {
                     patience.followed(looks);
                 }
                 return Ok(Some(found));

@@ -5,7 +5,6 @@
 //! are more who spin than processors, each look is taken from somebody who could have moved on: what one waits for does not come
 //! because one waits. So what a waiter spends is *earned*: looking that paid raises the budget, looking in vain halves it, until there
 //! is none; and every so often a short look is tried, to find out whether it pays again.
-
 //!
 //! # Giving a start
 //!

@@ -59,11 +59,6 @@ fn size(text: &str) -> Result<usize, String> {
 }
 
 impl Options {
-    /// Whether the tables are measured.
-    pub fn measures_all(&self) -> bool {
-        !self.targets
-    }
-
     /// Whether what issue 4 asks is measured.
     pub fn measures_targets(&self) -> bool {
         self.targets || self.only.is_empty() && self.work.is_empty() && self.sizes.is_empty()

@@ -1,5 +1,6 @@
 //! What a contestant has to do: two ends of a channel, opened by place.
 
+use std::ops::Range;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
@@ -162,6 +163,25 @@ pub trait Receiver {
     /// Receives a message but reads only its number.
     fn recv_glimpse(&mut self) -> u64 {
         unimplemented!("refused")
+    }
+}
+
+/// Messages of a batch.
+pub const BATCH: usize = 64;
+
+/// [`Contestant::refuses`] of those that are there for their batches: large messages gain nothing by them.
+pub fn only_batches(work: Work, size: usize) -> Option<&'static str> {
+    (work != Work::Throughput || size > 1024).then_some("")
+}
+
+/// Gives `send` the numbers of one batch after the other.
+#[inline(always)]
+pub fn in_batches(first: u64, count: u64, mut send: impl FnMut(Range<u64>)) {
+    let (mut number, end) = (first, first + count);
+    while number < end {
+        let next = end.min(number + BATCH as u64);
+        send(number..next);
+        number = next;
     }
 }
 

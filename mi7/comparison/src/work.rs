@@ -10,8 +10,40 @@ pub mod tasks;
 pub mod throughput;
 pub mod wake;
 
+use std::any::Any;
+
+use hdrhistogram::Histogram;
+
 use crate::contestant::{Contestant, Outcome, Work};
-use crate::job::{Job, Line, Sample};
+use crate::job::{Job, Line, Peer, Sample, pin};
+
+/// What has been made, the far side, and the near side's ends of the two channels of a round trip.
+type Near<C, const N: usize> = ([Box<dyn Any>; 2], Peer, <C as Contestant>::Sender<N>, <C as Contestant>::Receiver<N>);
+
+/// Makes both channels, starts the far side, and waits for it.
+fn begin_trips<C: Contestant, const N: usize>(job: &Job) -> Outcome<Near<C, N>> {
+    let (there, back) = (job.place("there"), job.place("back"));
+    let made = [C::create::<N>(&there)?, C::create::<N>(&back)?];
+    let mut peer = Peer::start::<C>(job, far::<C, N>)?;
+    pin(job.cpus.0)?;
+    let (tx, rx) = (C::sender::<N>(&there)?, C::receiver::<N>(&back)?);
+    peer.await_ready()?;
+    Ok((made, peer, tx, rx))
+}
+
+/// The far side's ends of the same.
+fn join_trips<C: Contestant, const N: usize>(job: &Job, line: &mut Line) -> Outcome<(C::Receiver<N>, C::Sender<N>)> {
+    pin(job.cpus.1)?;
+    let rx = C::receiver::<N>(&job.place("there"))?;
+    let tx = C::sender::<N>(&job.place("back"))?;
+    line.ready();
+    Ok((rx, tx))
+}
+
+/// Of ticks.
+fn histogram() -> Outcome<Histogram<u64>> {
+    Ok(Histogram::new_with_bounds(1, 1 << 40, 3)?)
+}
 
 pub fn near<C: Contestant, const N: usize>(job: &Job) -> Outcome<Sample> {
     let sample = match job.work {

@@ -4,7 +4,7 @@
 
 use cloudtoid_interprocess::{Error, Options, Publisher, Subscriber};
 
-use crate::contestant::{self, Contestant, Outcome, Place, Work, spin, spin_politely};
+use crate::contestant::{self, BATCH, Contestant, Outcome, Place, Work, spin, spin_politely};
 use crate::payload::{Message, buffer, bytes, bytes_mut, check, refill};
 
 pub struct Cloudtoid;
@@ -70,8 +70,6 @@ impl<const N: usize> contestant::Receiver for Rx<N> {
 /// With `try_send_batch` of 64. There is no such thing for receiving.
 pub struct Batch;
 
-const BATCH: usize = 64;
-
 pub struct BatchTx<const N: usize>(Publisher, Vec<[u64; N]>);
 
 impl Contestant for Batch {
@@ -79,7 +77,7 @@ impl Contestant for Batch {
     type Receiver<const N: usize> = Rx<N>;
 
     fn refuses(work: Work, size: usize) -> Option<&'static str> {
-        (work != Work::Throughput || size > 1024).then_some("")
+        contestant::only_batches(work, size)
     }
 
     fn sender<const N: usize>(place: &Place) -> Outcome<BatchTx<N>> {
@@ -98,21 +96,18 @@ impl<const N: usize> contestant::Sender for BatchTx<N> {
 
     #[inline(always)]
     fn send_run(&mut self, first: u64, count: u64) {
-        let (mut number, end) = (first, first + count);
-        while number < end {
-            let some = (end - number).min(BATCH as u64);
+        contestant::in_batches(first, count, |numbers| {
             self.1.clear();
-            self.1.extend((number..number + some).map(<[u64; N]>::new));
+            self.1.extend(numbers.map(<[u64; N]>::new));
             let mut slices: [&[u8]; BATCH] = [&[]; BATCH];
             for (slice, message) in slices.iter_mut().zip(&self.1) {
                 *slice = bytes(message);
             }
-            let mut left = &slices[..some as usize];
+            let mut left = &slices[..self.1.len()];
             while !left.is_empty() {
                 let sent = spin(|| Some(self.0.try_send_batch(left).expect("sends")).filter(|sent| *sent > 0));
                 left = &left[sent..];
             }
-            number += some;
-        }
+        });
     }
 }

@@ -75,7 +75,7 @@ impl<K: Carry> Contestant for Batch<K> {
     const PROCESSES: bool = false;
 
     fn refuses(work: Work, size: usize) -> Option<&'static str> {
-        (work != Work::Throughput || size > 1024).then_some("")
+        contestant::only_batches(work, size)
     }
 
     fn create<const N: usize>(place: &Place) -> Outcome<Box<dyn Any>> {

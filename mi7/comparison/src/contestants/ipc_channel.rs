@@ -5,6 +5,9 @@
 
 use ::ipc_channel::ipc::{self, IpcBytesReceiver, IpcBytesSender, IpcOneShotServer, IpcSender};
 
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
 use crate::contestant::{self, Contestant, Outcome, Place, Work, retry};
 use crate::payload::{buffer, bytes, bytes_mut, check, refill};
 
@@ -13,6 +16,21 @@ pub struct IpcChannel;
 pub struct Tx<const N: usize>(IpcBytesSender, Box<[u64; N]>);
 
 pub struct Rx<const N: usize>(IpcBytesReceiver, Box<[u64; N]>);
+
+/// Gives the receiving end to the side that receives.
+pub fn hand_over<T: Serialize>(place: &Place, rx: T) -> Outcome<()> {
+    let name = retry(|| std::fs::read_to_string(place.path()))?;
+    Ok(IpcSender::connect(name)?.send(rx)?)
+}
+
+/// Waits for it there.
+pub fn take_over<T: Serialize + DeserializeOwned>(place: &Place) -> Outcome<T> {
+    let (server, name) = IpcOneShotServer::<T>::new()?;
+    let path = place.path();
+    std::fs::write(path.with_extension("new"), name)?;
+    std::fs::rename(path.with_extension("new"), path)?;
+    Ok(server.accept()?.1)
+}
 
 impl Contestant for IpcChannel {
     type Sender<const N: usize> = Tx<N>;
@@ -28,19 +46,13 @@ impl Contestant for IpcChannel {
     }
 
     fn sender<const N: usize>(place: &Place) -> Outcome<Tx<N>> {
-        let name = retry(|| std::fs::read_to_string(place.path()))?;
         let (tx, rx) = ipc::bytes_channel()?;
-        IpcSender::connect(name)?.send(rx)?;
+        hand_over(place, rx)?;
         Ok(Tx(tx, buffer()))
     }
 
     fn receiver<const N: usize>(place: &Place) -> Outcome<Rx<N>> {
-        let (server, name) = IpcOneShotServer::<IpcBytesReceiver>::new()?;
-        let path = place.path();
-        std::fs::write(path.with_extension("new"), name)?;
-        std::fs::rename(path.with_extension("new"), path)?;
-        let (_, rx) = server.accept()?;
-        Ok(Rx(rx, buffer()))
+        Ok(Rx(take_over(place)?, buffer()))
     }
 }
 

@@ -17,10 +17,13 @@ const LINE: usize = 64;
 
 /// A word that goes to and fro in one cache line. A message of up to a line is that word alone; a larger one lies in memory
 /// of its own, one for each way, and is written before the word and read after it.
-pub struct Line;
+pub type Line = Bounce<false>;
 
 /// The same where a message of up to a line has its own line, too: what a channel comes to that keeps state and message apart.
-pub struct Lines;
+pub type Lines = Bounce<true>;
+
+/// `APART`: whether a message has its own line in any case.
+pub struct Bounce<const APART: bool>;
 
 pub struct Bounced<const N: usize, const APART: bool> {
     line: NonNull<AtomicU64>,
@@ -35,45 +38,23 @@ const BACK: u64 = 1 << 61;
 /// In the word, always: so that zero is nothing.
 const WRITTEN: u64 = 1 << 60;
 
-/// Opens either end.
-fn bounced<const N: usize, const APART: bool>(place: &Place) -> Outcome<Bounced<N, APART>> {
-    let mine = if place.name.ends_with("back") { BACK } else { 0 };
-    let line = map(&place.directory.join("line"), PIECE)?.cast();
-    let message = map(&place.path(), (N * 8).next_multiple_of(PIECE))?.cast();
-    Ok(Bounced { line, message, mine, seen: 0 })
-}
-
-impl Contestant for Line {
-    type Sender<const N: usize> = Bounced<N, false>;
-    type Receiver<const N: usize> = Bounced<N, false>;
-
-    fn refuses(work: Work, _: usize) -> Option<&'static str> {
-        (work != Work::Latency).then_some("")
-    }
-
-    fn sender<const N: usize>(place: &Place) -> Outcome<Bounced<N, false>> {
-        bounced(place)
-    }
-
-    fn receiver<const N: usize>(place: &Place) -> Outcome<Bounced<N, false>> {
-        bounced(place)
-    }
-}
-
-impl Contestant for Lines {
-    type Sender<const N: usize> = Bounced<N, true>;
-    type Receiver<const N: usize> = Bounced<N, true>;
+impl<const APART: bool> Contestant for Bounce<APART> {
+    type Sender<const N: usize> = Bounced<N, APART>;
+    type Receiver<const N: usize> = Bounced<N, APART>;
 
     fn refuses(work: Work, size: usize) -> Option<&'static str> {
-        (work != Work::Latency || size > LINE).then_some("")
+        (work != Work::Latency || APART && size > LINE).then_some("")
     }
 
-    fn sender<const N: usize>(place: &Place) -> Outcome<Bounced<N, true>> {
-        bounced(place)
+    fn sender<const N: usize>(place: &Place) -> Outcome<Bounced<N, APART>> {
+        let mine = if place.name.ends_with("back") { BACK } else { 0 };
+        let line = map(&place.directory.join("line"), PIECE)?.cast();
+        let message = map(&place.path(), (N * 8).next_multiple_of(PIECE))?.cast();
+        Ok(Bounced { line, message, mine, seen: 0 })
     }
 
-    fn receiver<const N: usize>(place: &Place) -> Outcome<Bounced<N, true>> {
-        bounced(place)
+    fn receiver<const N: usize>(place: &Place) -> Outcome<Bounced<N, APART>> {
+        Self::sender(place)
     }
 }
 

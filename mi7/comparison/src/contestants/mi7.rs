@@ -1,13 +1,14 @@
 //! mi7, in its modes: with the ends as they are by default, with exclusive ends, and either with batches of 64.
 //!
-//! It spins where latency is measured, as the rivals do, parks at once where both sides are to fall asleep each time, and has its default elsewhere.
+//! It spins where latency is measured, as the rivals do, parks at once where both sides are to fall asleep each time,
+//! and has its default elsewhere.
 
 use std::any::Any;
 use std::marker::PhantomData;
 
 use ::mi7::{Options, SharedChannel, Wait};
 
-use crate::contestant::{self, Contestant, Outcome, Place, Work};
+use crate::contestant::{self, BATCH, Contestant, Outcome, Place, Work};
 use crate::payload::{Message, check, fill};
 
 pub struct Mi7<M>(PhantomData<M>);
@@ -159,8 +160,6 @@ impl<M: Mode, const N: usize> contestant::Receiver for Rx<M, N> {
 /// With `send_many` and `recv_many` of 64.
 pub struct Batch<M>(PhantomData<M>);
 
-const BATCH: usize = 64;
-
 pub struct BatchTx<const N: usize>(::mi7::Sender<[u64; N]>);
 
 pub struct BatchRx<const N: usize>(::mi7::Receiver<[u64; N]>);
@@ -170,7 +169,7 @@ impl<M: Mode> Contestant for Batch<M> {
     type Receiver<const N: usize> = BatchRx<N>;
 
     fn refuses(work: Work, size: usize) -> Option<&'static str> {
-        (work != Work::Throughput || size > 1024).then_some("")
+        contestant::only_batches(work, size)
     }
 
     fn create<const N: usize>(place: &Place) -> Outcome<Box<dyn Any>> {
@@ -193,13 +192,10 @@ impl<const N: usize> contestant::Sender for BatchTx<N> {
 
     #[inline(always)]
     fn send_run(&mut self, first: u64, count: u64) {
-        let (mut number, end) = (first, first + count);
-        while number < end {
-            let some = (end - number).min(BATCH as u64);
-            let messages = (number..number + some).map(<[u64; N]>::new);
-            assert_eq!(self.0.send_many(messages).expect("sends"), some as usize);
-            number += some;
-        }
+        contestant::in_batches(first, count, |numbers| {
+            let some = (numbers.end - numbers.start) as usize;
+            assert_eq!(self.0.send_many(numbers.map(<[u64; N]>::new)).expect("sends"), some);
+        });
     }
 }
 

@@ -9,7 +9,7 @@ use ::ringfire::{
     YieldBackoff,
 };
 
-use crate::contestant::{self, Contestant, Outcome, Place, Work, retry, spin};
+use crate::contestant::{self, BATCH, Contestant, Outcome, Place, Work, retry, spin};
 use crate::payload::{Message, check};
 
 pub struct Ringfire;
@@ -18,12 +18,12 @@ pub struct Tx<const N: usize>(RingProducer<[u64; N]>);
 
 pub struct Rx<const N: usize>(RingConsumer<[u64; N]>);
 
-fn producer<const N: usize>(place: &Place) -> Outcome<RingProducer<[u64; N]>> {
+pub fn producer<const N: usize>(place: &Place) -> Outcome<RingProducer<[u64; N]>> {
     let builder = RingProducerBuilder::new(place.capacity as u64).flow_control(FlowControl::LosslessBackpressure);
     Ok(builder.build(place.path())?)
 }
 
-fn consumer<const N: usize>(place: &Place) -> Outcome<RingConsumer<[u64; N]>> {
+pub fn consumer<const N: usize>(place: &Place) -> Outcome<RingConsumer<[u64; N]>> {
     retry(|| RingConsumer::builder().start_from_oldest().attach(place.path()))
 }
 
@@ -69,8 +69,6 @@ impl<const N: usize> contestant::Receiver for Rx<N> {
 /// With `push_batch` and `recv_batch` of 64.
 pub struct Batch;
 
-const BATCH: usize = 64;
-
 pub struct BatchTx<const N: usize>(RingProducer<[u64; N]>, Vec<[u64; N]>);
 
 pub struct BatchRx<const N: usize>(RingConsumer<[u64; N]>, Vec<[u64; N]>);
@@ -80,7 +78,7 @@ impl Contestant for Batch {
     type Receiver<const N: usize> = BatchRx<N>;
 
     fn refuses(work: Work, size: usize) -> Option<&'static str> {
-        (work != Work::Throughput || size > 1024).then_some("")
+        contestant::only_batches(work, size)
     }
 
     fn sender<const N: usize>(place: &Place) -> Outcome<BatchTx<N>> {
@@ -99,14 +97,11 @@ impl<const N: usize> contestant::Sender for BatchTx<N> {
 
     #[inline(always)]
     fn send_run(&mut self, first: u64, count: u64) {
-        let (mut number, end) = (first, first + count);
-        while number < end {
-            let some = (end - number).min(BATCH as u64);
+        contestant::in_batches(first, count, |numbers| {
             self.1.clear();
-            self.1.extend((number..number + some).map(<[u64; N]>::new));
+            self.1.extend(numbers.map(<[u64; N]>::new));
             self.0.push_batch(&self.1);
-            number += some;
-        }
+        });
     }
 }
 

@@ -8,7 +8,7 @@ use std::marker::PhantomData;
 use ::rtrb::{Consumer, Producer, RingBuffer};
 
 use super::room::{self, Room};
-use crate::contestant::{self, Contestant, Outcome, Place, Work, spin};
+use crate::contestant::{self, BATCH, Contestant, Outcome, Place, Work, spin};
 use crate::payload::{Carry, Message};
 
 pub struct Rtrb<K>(PhantomData<K>);
@@ -73,15 +73,13 @@ pub struct BatchTx<M>(Producer<M>);
 
 pub struct BatchRx<M>(Consumer<M>);
 
-const BATCH: u64 = 64;
-
 impl<K: Carry> Contestant for Batch<K> {
     type Sender<const N: usize> = BatchTx<K::Of<N>>;
     type Receiver<const N: usize> = BatchRx<K::Of<N>>;
     const PROCESSES: bool = false;
 
     fn refuses(work: Work, size: usize) -> Option<&'static str> {
-        if work != Work::Throughput || size > 1024 { Some("") } else { refusal(work) }
+        contestant::only_batches(work, size).or(refusal(work))
     }
 
     fn create<const N: usize>(place: &Place) -> Outcome<Box<dyn Any>> {
@@ -105,16 +103,14 @@ impl<M: Message> contestant::Sender for BatchTx<M> {
 
     #[inline(always)]
     fn send_run(&mut self, first: u64, count: u64) {
-        let (mut number, end) = (first, first + count);
-        while number < end {
-            let some = BATCH.min(end - number);
-            while self.0.slots() < some as usize {
+        contestant::in_batches(first, count, |numbers| {
+            let some = (numbers.end - numbers.start) as usize;
+            while self.0.slots() < some {
                 std::hint::spin_loop();
             }
-            let chunk = self.0.write_chunk_uninit(some as usize).expect("there was room");
-            chunk.fill_from_iter((number..number + some).map(M::new));
-            number += some;
-        }
+            let chunk = self.0.write_chunk_uninit(some).expect("there was room");
+            chunk.fill_from_iter(numbers.map(M::new));
+        });
     }
 }
 
@@ -126,7 +122,7 @@ impl<M: Message> contestant::Receiver for BatchRx<M> {
     #[inline(always)]
     fn recv_run(&mut self, seen: &mut impl FnMut(u64)) {
         let some = spin(|| Some(self.0.slots()).filter(|slots| *slots > 0));
-        let chunk = self.0.read_chunk(some.min(BATCH as usize)).expect("as many are there");
+        let chunk = self.0.read_chunk(some.min(BATCH)).expect("as many are there");
         for message in chunk {
             seen(message.number());
         }

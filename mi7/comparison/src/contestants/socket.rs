@@ -10,6 +10,14 @@ pub struct Socket;
 
 pub struct End<const N: usize>(UnixStream, Box<[u64; N]>);
 
+pub fn connect(place: &Place) -> Outcome<UnixStream> {
+    retry(|| UnixStream::connect(place.path()))
+}
+
+pub fn accept(place: &Place) -> Outcome<UnixStream> {
+    Ok(UnixListener::bind(place.path())?.accept()?.0)
+}
+
 impl Contestant for Socket {
     type Sender<const N: usize> = End<N>;
     type Receiver<const N: usize> = End<N>;
@@ -24,11 +32,11 @@ impl Contestant for Socket {
     }
 
     fn sender<const N: usize>(place: &Place) -> Outcome<End<N>> {
-        Ok(End(retry(|| UnixStream::connect(place.path()))?, buffer()))
+        Ok(End(connect(place)?, buffer()))
     }
 
     fn receiver<const N: usize>(place: &Place) -> Outcome<End<N>> {
-        Ok(End(UnixListener::bind(place.path())?.accept()?.0, buffer()))
+        Ok(End(accept(place)?, buffer()))
     }
 }
 

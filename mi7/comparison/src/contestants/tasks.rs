@@ -2,14 +2,13 @@
 
 use std::any::Any;
 use std::future::poll_fn;
-use std::os::unix::net::{UnixListener, UnixStream};
+use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::pin::Pin;
 
 use ::ipc_channel::asynch::IpcStream;
-use ::ipc_channel::ipc::{self, IpcOneShotServer, IpcReceiver, IpcSender};
-use ::mi7::SharedChannel;
-use ::ringfire::{AsyncRingConsumer, FlowControl, RingConsumer, RingProducer, RingProducerBuilder};
+use ::ipc_channel::ipc::{self, IpcReceiver, IpcSender};
+use ::ringfire::{AsyncRingConsumer, RingProducer};
 use futures_core::Stream;
 use rustix::fs::{CWD, FileType, Mode, mknodat};
 use rustix::io::Errno;
@@ -18,8 +17,10 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::unix::pipe;
 use tokio::sync::mpsc;
 
+use super::mi7::{self, Mode as _};
 use super::room::{self, Room};
-use crate::contestant::{Outcome, Place, TaskReceiver, TaskSender, Tasks, retry};
+use super::{ipc_channel, ringfire, socket};
+use crate::contestant::{Contestant, Outcome, Place, TaskReceiver, TaskSender, Tasks};
 use crate::payload::{Message, buffer, bytes, bytes_mut, check, refill};
 
 /// The limit: a FIFO through tokio's own means. It is opened for both directions, so that neither side has to come first.
@@ -78,16 +79,15 @@ impl Tasks for Mi7 {
     type Receiver<const N: usize> = Mi7Rx<N>;
 
     fn create<const N: usize>(place: &Place) -> Outcome<Box<dyn Any>> {
-        let options = SharedChannel::<[u64; N]>::options().directory(&place.directory).capacity(place.capacity);
-        Ok(Box::new(options.create(&place.name)?))
+        mi7::Mi7::<mi7::Default>::create::<N>(place)
     }
 
     fn sender<const N: usize>(place: &Place) -> Outcome<Mi7Tx<N>> {
-        Ok(Mi7Tx(SharedChannel::options().directory(&place.directory).open(&place.name)?.sender()))
+        Ok(Mi7Tx(mi7::Default::options(place).open(&place.name)?.sender()))
     }
 
     fn receiver<const N: usize>(place: &Place) -> Outcome<Mi7Rx<N>> {
-        Ok(Mi7Rx(SharedChannel::options().directory(&place.directory).open(&place.name)?.receiver()))
+        Ok(Mi7Rx(mi7::Default::options(place).open(&place.name)?.receiver()))
     }
 }
 
@@ -99,7 +99,7 @@ impl<const N: usize> TaskSender for Mi7Tx<N> {
 
 impl<const N: usize> TaskReceiver for Mi7Rx<N> {
     async fn recv(&mut self) -> u64 {
-        check(super::mi7::words::<N>(&self.0.recv_async().await.expect("receives")))
+        check(mi7::words::<N>(&self.0.recv_async().await.expect("receives")))
     }
 }
 
@@ -115,13 +115,11 @@ impl Tasks for Ringfire {
     type Receiver<const N: usize> = RingfireRx<N>;
 
     fn sender<const N: usize>(place: &Place) -> Outcome<RingfireTx<N>> {
-        let builder = RingProducerBuilder::new(place.capacity as u64).flow_control(FlowControl::LosslessBackpressure);
-        Ok(RingfireTx(builder.build(place.path())?))
+        ringfire::producer(place).map(RingfireTx)
     }
 
     fn receiver<const N: usize>(place: &Place) -> Outcome<RingfireRx<N>> {
-        let consumer = retry(|| RingConsumer::builder().start_from_oldest().attach(place.path()))?;
-        Ok(RingfireRx(AsyncRingConsumer::from_consumer(consumer)))
+        Ok(RingfireRx(AsyncRingConsumer::from_consumer(ringfire::consumer(place)?)))
     }
 }
 
@@ -149,18 +147,13 @@ impl Tasks for IpcChannel {
     type Receiver<const N: usize> = IpcRx<N>;
 
     fn sender<const N: usize>(place: &Place) -> Outcome<IpcTx<N>> {
-        let name = retry(|| std::fs::read_to_string(place.path()))?;
-        let (tx, rx) = ipc::channel()?;
-        IpcSender::connect(name)?.send(rx)?;
+        let (tx, rx) = ipc::channel::<ByteBuf>()?;
+        ipc_channel::hand_over(place, rx)?;
         Ok(IpcTx(tx, buffer()))
     }
 
     fn receiver<const N: usize>(place: &Place) -> Outcome<IpcRx<N>> {
-        let (server, name) = IpcOneShotServer::<IpcReceiver<ByteBuf>>::new()?;
-        let path = place.path();
-        std::fs::write(path.with_extension("new"), name)?;
-        std::fs::rename(path.with_extension("new"), path)?;
-        let (_, rx) = server.accept()?;
+        let rx: IpcReceiver<ByteBuf> = ipc_channel::take_over(place)?;
         Ok(IpcRx(rx.to_stream(), buffer()))
     }
 }
@@ -195,11 +188,11 @@ impl Tasks for Socket {
     type Receiver<const N: usize> = SocketEnd<N>;
 
     fn sender<const N: usize>(place: &Place) -> Outcome<SocketEnd<N>> {
-        end(retry(|| UnixStream::connect(place.path()))?)
+        end(socket::connect(place)?)
     }
 
     fn receiver<const N: usize>(place: &Place) -> Outcome<SocketEnd<N>> {
-        end(UnixListener::bind(place.path())?.accept()?.0)
+        end(socket::accept(place)?)
     }
 }
 

@@ -7,17 +7,11 @@
 use hdrhistogram::Histogram;
 
 use crate::contestant::{Contestant, Outcome, Receiver, Sender};
-use crate::job::{Job, Line, Peer, Sample, capacity, pin, stamp};
+use crate::job::{Job, Line, Sample, capacity, stamp};
 use crate::payload::LAST;
 
 pub fn near<C: Contestant, const N: usize>(job: &Job) -> Outcome<Sample> {
-    let (there, back) = (job.place("there"), job.place("back"));
-    let _made = (C::create::<N>(&there)?, C::create::<N>(&back)?);
-    let mut peer = Peer::start::<C>(job, super::far::<C, N>)?;
-    pin(job.cpus.0)?;
-    let mut tx = C::sender::<N>(&there)?;
-    let mut rx = C::receiver::<N>(&back)?;
-    peer.await_ready()?;
+    let (_made, peer, mut tx, mut rx) = super::begin_trips::<C, N>(job)?;
 
     // Twice round the ring, or until a quarter of the time is over.
     let warm = 2 * capacity(job.size) as u64;
@@ -29,7 +23,7 @@ pub fn near<C: Contestant, const N: usize>(job: &Job) -> Outcome<Sample> {
         number += 1;
     }
 
-    let mut histogram = Histogram::<u64>::new_with_bounds(1, 1 << 40, 3)?;
+    let mut histogram = super::histogram()?;
     let begun = stamp();
     let mut sent = begun;
     tx.send(number);
@@ -54,10 +48,7 @@ pub fn near<C: Contestant, const N: usize>(job: &Job) -> Outcome<Sample> {
 }
 
 pub fn far<C: Contestant, const N: usize>(job: &Job, line: &mut Line) -> Outcome<()> {
-    pin(job.cpus.1)?;
-    let mut rx = C::receiver::<N>(&job.place("there"))?;
-    let mut tx = C::sender::<N>(&job.place("back"))?;
-    line.ready();
+    let (mut rx, mut tx) = super::join_trips::<C, N>(job, line)?;
     loop {
         let number = rx.recv();
         tx.send(number);

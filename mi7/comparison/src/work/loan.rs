@@ -1,23 +1,15 @@
 //! One way of a message that was filled where it will be read, before the clock starts, and of which only the first cache
 //! line is read: what remains of the size. Half of a round trip in which the far side has its answer filled beforehand, too.
 
-use hdrhistogram::Histogram;
-
 use super::latency::quantiles;
 use crate::contestant::{Contestant, Outcome, Receiver, Sender};
-use crate::job::{Job, Line, Peer, Sample, pin, stamp};
+use crate::job::{Job, Line, Sample, stamp};
 use crate::payload::LAST;
 
 pub fn near<C: Contestant, const N: usize>(job: &Job) -> Outcome<Sample> {
-    let (there, back) = (job.place("there"), job.place("back"));
-    let _made = (C::create::<N>(&there)?, C::create::<N>(&back)?);
-    let mut peer = Peer::start::<C>(job, super::far::<C, N>)?;
-    pin(job.cpus.0)?;
-    let mut tx = C::sender::<N>(&there)?;
-    let mut rx = C::receiver::<N>(&back)?;
-    peer.await_ready()?;
+    let (_made, peer, mut tx, mut rx) = super::begin_trips::<C, N>(job)?;
 
-    let mut histogram = Histogram::<u64>::new_with_bounds(1, 1 << 40, 3)?;
+    let mut histogram = super::histogram()?;
     let begun = stamp();
     for number in 1.. {
         let last = stamp() - begun > job.ticks();
@@ -48,10 +40,7 @@ pub fn near<C: Contestant, const N: usize>(job: &Job) -> Outcome<Sample> {
 }
 
 pub fn far<C: Contestant, const N: usize>(job: &Job, line: &mut Line) -> Outcome<()> {
-    pin(job.cpus.1)?;
-    let mut rx = C::receiver::<N>(&job.place("there"))?;
-    let mut tx = C::sender::<N>(&job.place("back"))?;
-    line.ready();
+    let (mut rx, mut tx) = super::join_trips::<C, N>(job, line)?;
     for expected in 1.. {
         let mut number = 0;
         // Filled before the question has come, with the number that it will have. The last one's has a bit more.

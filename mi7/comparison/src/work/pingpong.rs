@@ -5,19 +5,13 @@ use hdrhistogram::Histogram;
 
 use super::latency::quantiles;
 use crate::contestant::{Contestant, Outcome, Receiver, Sender};
-use crate::job::{Job, Line, Peer, Sample, pin, stamp};
+use crate::job::{Job, Line, Peer, Sample, stamp};
 use crate::payload::LAST;
 
 pub fn near<C: Contestant, const N: usize>(job: &Job) -> Outcome<Sample> {
-    let (there, back) = (job.place("there"), job.place("back"));
-    let _made = (C::create::<N>(&there)?, C::create::<N>(&back)?);
-    let mut peer = Peer::start::<C>(job, super::far::<C, N>)?;
-    pin(job.cpus.0)?;
-    let mut tx = C::sender::<N>(&there)?;
-    let mut rx = C::receiver::<N>(&back)?;
-    peer.await_ready()?;
+    let (_made, peer, mut tx, mut rx) = super::begin_trips::<C, N>(job)?;
 
-    let mut histogram = Histogram::<u64>::new_with_bounds(1, 1 << 40, 3)?;
+    let mut histogram = super::histogram()?;
     let begun = stamp();
     for number in 0.. {
         let sent = stamp();
@@ -34,19 +28,21 @@ pub fn near<C: Contestant, const N: usize>(job: &Job) -> Outcome<Sample> {
             histogram.record(now - sent)?;
         }
     }
+    sample(job, peer, &histogram)
+}
+
+/// What the far side says in the end, and the trips of this side.
+pub fn sample(job: &Job, mut peer: Peer, histogram: &Histogram<u64>) -> Outcome<Sample> {
     let told = peer.numbers()?;
     let [trips, asleep] = told[..] else { return Err("two numbers expected".into()) };
     peer.finish()?;
-    let mut sample = quantiles(&histogram, job.nanos_per_tick / 2.0);
+    let mut sample = quantiles(histogram, job.nanos_per_tick / 2.0);
     sample.insert("asleep".into(), asleep / trips);
     Ok(sample)
 }
 
 pub fn far<C: Contestant, const N: usize>(job: &Job, line: &mut Line) -> Outcome<()> {
-    pin(job.cpus.1)?;
-    let mut rx = C::receiver::<N>(&job.place("there"))?;
-    let mut tx = C::sender::<N>(&job.place("back"))?;
-    line.ready();
+    let (mut rx, mut tx) = super::join_trips::<C, N>(job, line)?;
     let before = super::idle::switches();
     for trips in 1.. {
         let number = rx.recv_parked();

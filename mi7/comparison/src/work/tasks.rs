@@ -2,11 +2,9 @@
 
 use std::time::{Duration, Instant};
 
-use hdrhistogram::Histogram;
 use tokio::runtime::{Builder, Runtime};
 use tokio::task::LocalSet;
 
-use super::latency::quantiles;
 use crate::contestant::{Outcome, TaskReceiver, TaskSender, Tasks, Work};
 use crate::job::{Job, Line, Peer, Sample, pin, stamp};
 use crate::payload::LAST;
@@ -48,7 +46,7 @@ fn near_trip<C: Tasks, const N: usize>(job: &Job) -> Outcome<Sample> {
     let _made = (C::create::<N>(&there)?, C::create::<N>(&back)?);
     let mut peer = Peer::start_as(C::PROCESSES, job, far::<C, N>)?;
     pin(job.cpus.0)?;
-    let mut histogram = Histogram::<u64>::new_with_bounds(1, 1 << 40, 3)?;
+    let mut histogram = super::histogram()?;
     runtime()?.block_on(async {
         let mut tx = C::sender::<N>(&there)?;
         let mut rx = C::receiver::<N>(&back)?;
@@ -71,12 +69,7 @@ fn near_trip<C: Tasks, const N: usize>(job: &Job) -> Outcome<Sample> {
         }
         Ok::<(), Box<dyn std::error::Error>>(())
     })?;
-    let told = peer.numbers()?;
-    let [trips, asleep] = told[..] else { return Err("two numbers expected".into()) };
-    peer.finish()?;
-    let mut sample = quantiles(&histogram, job.nanos_per_tick / 2.0);
-    sample.insert("asleep".into(), asleep / trips);
-    Ok(sample)
+    super::pingpong::sample(job, peer, &histogram)
 }
 
 fn far_trip<C: Tasks, const N: usize>(job: &Job, line: &mut Line) -> Outcome<()> {
@@ -112,28 +105,13 @@ fn near_wake<C: Tasks, const N: usize>(job: &Job) -> Outcome<Sample> {
         let mut tx = C::sender::<N>(&there)?;
         peer.await_ready()?;
         for number in 0..=trips {
-            // As is done for threads: a sender that slept itself would measure its own waking up as well.
-            let begun = stamp();
-            while stamp() - begun < gap {
-                std::hint::spin_loop();
-            }
+            super::wake::spin_for(gap);
             sent.push(stamp());
             tx.send(if number == trips { number | LAST } else { number }).await;
         }
         Ok::<(), Box<dyn std::error::Error>>(())
     })?;
-    let asleep = peer.numbers()?[0];
-    let woken = peer.hear()?;
-    peer.finish()?;
-    let mut histogram = Histogram::<u64>::new_with_bounds(1, 1 << 40, 3)?;
-    let mut woken = woken.split(' ').map(str::parse::<u64>);
-    for sent in sent {
-        let woken = woken.next().ok_or("a stamp is missing")??;
-        histogram.record(woken.saturating_sub(sent))?;
-    }
-    let mut sample = quantiles(&histogram, job.nanos_per_tick);
-    sample.insert("asleep".into(), asleep / (trips + 1) as f64);
-    Ok(sample)
+    super::wake::sample(job, peer, &sent)
 }
 
 fn far_wake<C: Tasks, const N: usize>(job: &Job, line: &mut Line) -> Outcome<()> {
@@ -170,10 +148,7 @@ fn near_idle<C: Tasks, const N: usize>(job: &Job) -> Outcome<Sample> {
         for tx in &mut senders {
             tx.send(7).await;
         }
-        let told = peer.numbers()?;
-        let [seconds, busy, switches] = told[..] else { return Err("three numbers expected".into()) };
-        peer.finish()?;
-        Ok(Sample::from([("busy".into(), busy / seconds), ("wakes".into(), switches / seconds)]))
+        super::idle::sample(peer)
     })
 }
 

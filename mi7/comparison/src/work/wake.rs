@@ -6,8 +6,6 @@
 
 use std::time::Duration;
 
-use hdrhistogram::Histogram;
-
 use super::latency::quantiles;
 use crate::contestant::{Contestant, Outcome, Receiver, Sender};
 use crate::job::{Job, Line, Peer, Sample, pin, stamp};
@@ -27,24 +25,34 @@ pub fn near<C: Contestant, const N: usize>(job: &Job) -> Outcome<Sample> {
     let trips = (job.budget().as_nanos() / GAP.as_nanos()) as u64;
     let mut sent = Vec::new();
     for number in 0..=trips {
-        let begun = stamp();
-        while stamp() - begun < gap {
-            std::hint::spin_loop();
-        }
+        spin_for(gap);
         sent.push(stamp());
         tx.send_waking(if number == trips { number | LAST } else { number });
     }
+    sample(job, peer, &sent)
+}
+
+/// So many ticks. A sender that slept would measure its own waking up as well.
+pub fn spin_for(ticks: u64) {
+    let begun = stamp();
+    while stamp() - begun < ticks {
+        std::hint::spin_loop();
+    }
+}
+
+/// How long each message took, which was sent at that stamp, by the stamps that the far side says in the end.
+pub fn sample(job: &Job, mut peer: Peer, sent: &[u64]) -> Outcome<Sample> {
     let asleep = peer.numbers()?[0];
     let woken = peer.hear()?;
     peer.finish()?;
-    let mut histogram = Histogram::<u64>::new_with_bounds(1, 1 << 40, 3)?;
+    let mut histogram = super::histogram()?;
     let mut woken = woken.split(' ').map(str::parse::<u64>);
     for sent in sent {
         let woken = woken.next().ok_or("a stamp is missing")??;
-        histogram.record(woken.saturating_sub(sent))?;
+        histogram.record(woken.saturating_sub(*sent))?;
     }
     let mut sample = quantiles(&histogram, job.nanos_per_tick);
-    sample.insert("asleep".into(), asleep / (trips + 1) as f64);
+    sample.insert("asleep".into(), asleep / sent.len() as f64);
     Ok(sample)
 }
 
