@@ -8,14 +8,15 @@ use std::time::{Duration, Instant};
 use crate::burial::{self, Burial};
 use crate::ends::{End, Memory};
 use crate::error::{Error, Result};
-use crate::layout::{Entry, FENCED_ALWAYS, Geometry, Preamble};
+use crate::fork::{self, Descriptor};
+use crate::layout::{Entry, Geometry, Preamble};
 use crate::os::{self, Location};
 use crate::patience::{Patience, Wait};
 use crate::position::{Owner, Phase, Position, Word};
 use crate::recovery::{Participant, Table};
 use crate::region::Region;
 use crate::ring::{Blocked, Claim, Lease, Ring};
-use crate::sync::{AtomicU32, AtomicU64, Ordering, fence, join_fences, spin_loop};
+use crate::sync::{AtomicU32, AtomicU64, Ordering, join_fences, spin_loop};
 use crate::tasks::Tasks;
 use crate::wait::{Bell, TICK};
 
@@ -164,12 +165,12 @@ impl Held {
 /// One opening of a channel.
 pub struct Channel {
     pub(crate) region: Region,
-    pub(crate) file: File,
+    pub(crate) file: Descriptor<File>,
     location: Location,
     info: Info,
     me: Owner,
-    /// The process that opened it: a forked child has no say in the table.
-    process: u32,
+    /// [`fork::count`] in the process that opened it.
+    forks: u32,
     waiting: Wait,
     /// Of those who wait for a message, and of those who wait for room.
     patience: [Patience; 2],
@@ -232,7 +233,7 @@ impl Channel {
         Ok(channel)
     }
 
-    fn enter(region: Region, file: File, location: Location, schema: String) -> Result<Self> {
+    fn enter(region: Region, file: Descriptor<File>, location: Location, schema: String) -> Result<Self> {
         let tasks = Tasks::new(location.directory());
         let table = Table { region: &region, file: &file, directory: tasks.directory() };
         let me = match table.enter() {
@@ -243,7 +244,7 @@ impl Channel {
             Err(source) => return Err(Error::Os { call: "fcntl(F_OFD_SETLK)", path: location.path(), source }),
         };
         let info = Info::new(&region.preamble, schema);
-        let process = std::process::id();
+        region.map.belongs_to(me);
         let burial = Burial::new(info.max_deliveries);
         let adopting = Mutex::new(());
         let channel = Channel {
@@ -252,14 +253,14 @@ impl Channel {
             location,
             info,
             me,
-            process,
+            forks: fork::count(),
             waiting: Wait::default(),
             patience: [Patience::new(), Patience::new()],
             burial,
             adopting,
             tasks,
         };
-        channel.join_fences();
+        join_fences(&channel.ring().shared().hints.0);
         channel.burial.begin(channel.ring());
         channel.look_around();
         // For what was recovered on the way in.
@@ -277,6 +278,23 @@ impl Channel {
         self.me
     }
 
+    /// Whether it was opened by a process that this one is a forked child of. Its memory is private then, and nothing
+    /// that is done with it reaches anybody: see [`crate::fork`].
+    #[inline]
+    pub fn is_inherited(&self) -> bool {
+        self.forks != fork::count()
+    }
+
+    /// To be asked on slow paths. A forked child gets to them with every call.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Forked`].
+    #[inline]
+    pub fn check_process(&self) -> Result<()> {
+        if self.is_inherited() { Err(Error::Forked { path: self.location.path() }) } else { Ok(()) }
+    }
+
     /// The entry of this process.
     pub(crate) fn entry(&self) -> Option<&Entry> {
         self.me.entry().map(|entry| &self.region.entries()[usize::from(entry)])
@@ -292,22 +310,12 @@ impl Channel {
 
     pub(crate) fn receivers(&self) -> Bell<'_> {
         let shared = self.ring().shared();
-        Bell { end: End::Receiving, parking: &shared.receivers.0, fenced: &shared.hints.0.fenced, doors: self }
+        Bell { end: End::Receiving, parking: &shared.receivers.0, hints: &shared.hints.0, doors: self }
     }
 
     pub(crate) fn senders(&self) -> Bell<'_> {
         let shared = self.ring().shared();
-        Bell { end: End::Sending, parking: &shared.senders.0, fenced: &shared.hints.0.fenced, doors: self }
-    }
-
-    /// Makes sure that heavy fences reach every process of the channel, or that nobody relies on them.
-    fn join_fences(&self) {
-        if !join_fences() {
-            self.ring().shared().hints.0.fenced.fetch_or(FENCED_ALWAYS, Ordering::Relaxed);
-            fence(Ordering::SeqCst);
-            // Until everybody has seen it, and what they stored before has left their store buffers: far longer than that takes.
-            std::thread::sleep(Duration::from_millis(20));
-        }
+        Bell { end: End::Sending, parking: &shared.senders.0, hints: &shared.hints.0, doors: self }
     }
 
     /// What stands in the preamble.
@@ -339,6 +347,7 @@ impl Channel {
     /// Who only ever polls looks for the dead too.
     #[cold]
     fn try_claim_again(&self, memory: &Memory) -> Result<Grant> {
+        self.check_process()?;
         self.note_full();
         if !self.count_call(memory) {
             return Err(Error::Full);
@@ -392,6 +401,7 @@ impl Channel {
         if blocked != Blocked::Full {
             return Err(self.error(blocked));
         }
+        self.check_process()?;
         self.note_full();
         let claim = self.wait(
             End::Sending,
@@ -422,7 +432,7 @@ impl Channel {
     #[inline]
     pub fn publish(&self, memory: &Memory, grant: Grant) {
         self.publish_quietly(memory, &mut Some(grant));
-        self.wake_receivers();
+        let _ = self.wake_receivers();
     }
 
     /// Hands the message over, and leaves it to the caller to [wake](Self::wake_receivers) somebody for it: soon, for one who sleeps
@@ -441,22 +451,29 @@ impl Channel {
     }
 
     /// Wakes one who sleeps until there is a message, if anybody does.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Forked`]: what was published went nowhere.
     #[inline]
-    pub fn wake_receivers(&self) {
+    pub fn wake_receivers(&self) -> Result<()> {
         let shared = self.ring().shared();
         if shared.receivers.0.may_be_parked(End::Receiving, &shared.hints.0.fenced) {
-            self.ring_slowly(End::Receiving);
+            self.ring_slowly(End::Receiving)?;
         }
         fault!("receivers rung");
+        Ok(())
     }
 
     #[cold]
     #[inline(never)]
-    fn ring_slowly(&self, end: End) {
+    fn ring_slowly(&self, end: End) -> Result<()> {
+        self.check_process()?;
         match end {
             End::Receiving => self.receivers().ring_slowly(),
             End::Sending => self.senders().ring_slowly(),
         }
+        Ok(())
     }
 
     /// Hands over a message that had been handed out so often in another channel.
@@ -468,6 +485,9 @@ impl Channel {
     /// Gives the slot back unwritten.
     #[cold]
     pub fn give_up(&self, memory: &Memory, grant: Grant) {
+        if self.is_inherited() {
+            return;
+        }
         self.ring().give_up(&grant.0);
         memory.settled.store(grant.0.counter, Ordering::Release);
         self.step_across();
@@ -547,6 +567,7 @@ impl Channel {
     /// Who only ever polls looks for the dead, and whether the channel has ended, too.
     #[inline]
     fn try_lease_again(&self, memory: &Memory) -> Result<Held> {
+        self.check_process()?;
         let looked = self.count_call(memory);
         if !looked && self.ring().shared().hints.0.closed.load(Ordering::Relaxed) == 0 {
             return Err(Error::Empty);
@@ -599,10 +620,10 @@ impl Channel {
     fn lease_unbiased(&self, memory: &Memory, settled: u64) -> Result<Lease, Blocked> {
         self.enter_end(End::Receiving, memory)?;
         let dead = |owner| self.is_dead(owner);
-        let mut lease = self.ring().lease_below(self.burial.limit(), self.me, settled, &dead)?;
+        let mut lease = self.ring().lease_below(self.burial.limit(self.ring()), self.me, settled, &dead)?;
         while self.burial.is_too_often(&lease) {
             self.bury(lease);
-            lease = self.ring().lease_below(self.burial.limit(), self.me, settled, &dead)?;
+            lease = self.ring().lease_below(self.burial.limit(self.ring()), self.me, settled, &dead)?;
         }
         self.seek_bias(End::Receiving, memory);
         Ok(lease)
@@ -679,6 +700,7 @@ impl Channel {
         if blocked != Blocked::Empty {
             return Err(self.error(blocked));
         }
+        self.check_process()?;
         let lease = self.wait(
             End::Receiving,
             deadline,
@@ -706,6 +728,7 @@ impl Channel {
             return false;
         }
         self.reap();
+        self.burial.try_again(self.ring());
         !self.ring().may_redeliver()
     }
 
@@ -769,7 +792,8 @@ impl Channel {
     pub fn wake_senders(&self) {
         let shared = self.ring().shared();
         if shared.senders.0.may_be_parked(End::Sending, &shared.hints.0.fenced) {
-            self.ring_slowly(End::Sending);
+            // In a forked child there is nobody to be woken.
+            let _ = self.ring_slowly(End::Sending);
         }
         fault!("senders rung");
     }
@@ -777,6 +801,9 @@ impl Channel {
     /// Puts the message back, to be handed out again ahead of newer ones.
     #[cold]
     pub fn put_back(&self, held: Held) {
+        if self.is_inherited() {
+            return;
+        }
         self.ring().put_back(&held.0);
         self.receivers().ring_if_parked();
     }
@@ -929,6 +956,9 @@ impl Channel {
 
     /// Recovers what the dead had. True if there were any.
     fn reap(&self) -> bool {
+        if self.is_inherited() {
+            return false;
+        }
         let found = self.table().reap(self.me);
         if found {
             self.step_across();
@@ -944,6 +974,9 @@ impl Channel {
 
     /// Looks for the dead if it is time, and wakes those for whom they left something: messages to hand out again, room.
     fn look_around(&self) {
+        if self.is_inherited() {
+            return;
+        }
         self.burial.try_again(self.ring());
         if !self.table().is_reaping_due() {
             return;
@@ -966,7 +999,7 @@ impl Channel {
 
     /// Closes `tail`, where whoever closed the channel could not get at it.
     fn finish_closing(&self) {
-        if !self.ring().tail().is_closed() {
+        if !self.is_inherited() && !self.ring().tail().is_closed() {
             self.close_tail();
         }
     }
@@ -978,6 +1011,9 @@ impl Channel {
     /// Where the one who has the sending end to itself was stopped between two certain instructions, it may send one more message when
     /// it goes on, and the receivers learn of the end only then.
     pub fn close(&self) {
+        if self.is_inherited() {
+            return;
+        }
         let (begun, closed) = (Instant::now(), &self.ring().shared().hints.0.closed);
         while !self.close_tail() && closed.load(Ordering::Relaxed) == 0 && begun.elapsed() < CLOSING {
             std::thread::sleep(Duration::from_millis(1));
@@ -1041,6 +1077,9 @@ impl Channel {
     }
 
     fn error(&self, blocked: Blocked) -> Error {
+        if let Err(forked) = self.check_process() {
+            return forked;
+        }
         match blocked {
             Blocked::Full => Error::Full,
             Blocked::Empty => Error::Empty,
@@ -1065,7 +1104,7 @@ impl Channel {
 
 impl Drop for Channel {
     fn drop(&mut self) {
-        if self.process == std::process::id() {
+        if !self.is_inherited() {
             self.leave_doors();
             self.table().leave(self.me);
         }

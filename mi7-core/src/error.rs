@@ -127,6 +127,12 @@ pub enum Error {
         /// The process that has it, which may be this one.
         pid: u32,
     },
+    /// The handle was made before this process was forked. It is the parent's, and reaches nobody from here.
+    #[error("this handle of the channel {} is inherited from the parent process, and cannot be used after a fork; open the channel anew in the child", path.display())]
+    Forked {
+        /// The channel's file.
+        path: PathBuf,
+    },
     /// There is no async runtime to wait in.
     #[error("there is no async runtime here: call this in a tokio runtime, or build mi7 with the feature async-io")]
     NoRuntime,

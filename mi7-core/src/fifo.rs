@@ -15,6 +15,7 @@ use rustix::fs::{self, FileType, Mode, OFlags};
 use rustix::io::{Errno, ReadWriteFlags, pwritev2};
 
 use crate::error::Result;
+use crate::fork::Descriptor;
 use crate::os::failure;
 use crate::sync::Ordering;
 
@@ -38,14 +39,14 @@ fn unnamed(directory: &Path, id: u64) -> PathBuf {
 }
 
 /// Makes a FIFO and opens it. Those may write to it whom `mode` lets write, and `group` if this process can see to that.
-pub(crate) fn make(directory: &Path, id: u64, mode: u32, group: u32) -> Result<OwnedFd> {
+pub(crate) fn make(directory: &Path, id: u64, mode: u32, group: u32) -> Result<Descriptor> {
     let (first, path) = (unnamed(directory, id), named(directory, id));
     let failed = |call| move |errno| failure(call, &named(directory, id), errno);
     fs::mknodat(fs::CWD, &first, FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).map_err(failed("mkfifo"))?;
     fault!("doorbell made, not opened");
     let open = || {
         let flags = OFlags::RDWR | OFlags::NONBLOCK | OFlags::CLOEXEC | OFlags::NOFOLLOW;
-        let fifo = fs::open(&first, flags, Mode::empty()).map_err(failed("open"))?;
+        let fifo = Descriptor::open(|| fs::open(&first, flags, Mode::empty())).map_err(failed("open"))?;
         if fs::fstat(&fifo).is_ok_and(|status| status.st_gid != group) {
             // Not in that group, or not allowed to: then its members are woken by their ticks.
             let _ = fs::fchown(&fifo, None, Some(fs::Gid::from_raw(group)));
@@ -225,9 +226,10 @@ impl Drop for Quiet {
 }
 
 /// A timer that can be waited for like a file.
-pub(crate) fn timer() -> io::Result<OwnedFd> {
+pub(crate) fn timer() -> io::Result<Descriptor> {
     use rustix::time::{TimerfdClockId, TimerfdFlags, timerfd_create};
-    Ok(timerfd_create(TimerfdClockId::Monotonic, TimerfdFlags::NONBLOCK | TimerfdFlags::CLOEXEC)?)
+    let flags = TimerfdFlags::NONBLOCK | TimerfdFlags::CLOEXEC;
+    Ok(Descriptor::open(|| timerfd_create(TimerfdClockId::Monotonic, flags))?)
 }
 
 /// Has the timer go off once, after `nanos`.

@@ -146,6 +146,11 @@ pub(crate) struct Hints {
     /// `times taken back << 5 | agreed, asked to fence at the senders' bell | the same at the receivers' bell | always`: see [`crate::wait`].
     /// Always: somebody cannot have others' processors pass a fence, so all have to pass their own. Stays so.
     pub(crate) fenced: AtomicU32,
+    /// Not 0: `fenced` has said *always* for so long that everybody has seen it: see [`fence_heavy`](crate::sync::fence_heavy).
+    pub(crate) settled: AtomicU32,
+    /// When messages that could not be moved to the dead letters are tried again, in milliseconds of the monotonic clock;
+    /// 0: there are none. Any value is safe.
+    pub(crate) postponed: AtomicU64,
 }
 
 /// In [`Hints::fenced`].
@@ -191,6 +196,8 @@ impl Shared {
                 head_bias: long(),
                 tickets: long(),
                 fenced: word(),
+                settled: word(),
+                postponed: long(),
             }),
             stats: Line(Stats { passed: long(), peak: long(), dead_letters: long(), reaped: long(), entries: word() }),
         })

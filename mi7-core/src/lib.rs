@@ -11,7 +11,7 @@
 //! | floor | modules |
 //! |---|---|
 //! | nothing below | `sync` (std's atomics, or loom's), [`Error`], `position` (positions and the words) |
-//! | the kernel | `os` (files, locks, clocks), `fifo` (doorbells) |
+//! | the kernel | `os` (files, locks, clocks), `fork` (what a forked child inherits), `fifo` (doorbells) |
 //! | every byte of the file | `layout` → `region` (the mapping; the only casts) |
 //! | the protocol | `wait`, `bias` → `ring` → `recovery` |
 //! | all together | [`Channel`], with `burial` (messages that kill their receivers) and `tasks` (wakers, not whose they are) |
@@ -39,6 +39,8 @@ mod ends;
 #[cfg(not(loom))]
 mod fifo;
 #[cfg(not(loom))]
+mod fork;
+#[cfg(not(loom))]
 mod os;
 #[cfg(not(loom))]
 mod patience;
@@ -54,6 +56,8 @@ pub use channel::{Channel, Grant, Held, Info, Snapshot, Spec};
 #[cfg(not(loom))]
 pub use ends::Memory;
 pub use error::{Error, Result};
+#[cfg(not(loom))]
+pub use fork::{Descriptor, PerProcess, count as forks};
 pub use layout::{Geometry, MAX_ALIGN, MAX_DELIVERIES, MAX_SCHEMA, PARTICIPANTS};
 #[cfg(not(loom))]
 pub use os::{Location, default_directory, names, random, unix_nanos};

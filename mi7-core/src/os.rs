@@ -6,28 +6,13 @@ use std::fs::File;
 use std::io;
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::path::{Path, PathBuf};
-use std::sync::Once;
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use rustix::fs::{self, AtFlags, FallocateFlags, Mode, OFlags};
 use rustix::io::Errno;
 
 use crate::error::{Error, Result};
-
-/// How often this process is a forked one: it differs from what it was in the parent. Unlike the process id it needs no system call.
-pub(crate) fn forks() -> u32 {
-    static FORKS: AtomicU32 = AtomicU32::new(0);
-    static COUNTING: Once = Once::new();
-    extern "C" fn count() {
-        FORKS.fetch_add(1, Ordering::Relaxed);
-    }
-    COUNTING.call_once(|| {
-        // SAFETY: the function does nothing that a forked child may not; it stays as long as this crate does.
-        unsafe { libc::pthread_atfork(None, None, Some(count)) };
-    });
-    FORKS.load(Ordering::Relaxed)
-}
+use crate::fork::Descriptor;
 
 /// The longest name of a channel, in bytes: 255 is the most a file system takes, the rest is left for suffixes.
 const MAX_NAME: usize = 200;
@@ -96,7 +81,7 @@ impl Location {
         let directory = self.open_directory(true)?;
         let flags = OFlags::RDWR | OFlags::TMPFILE | OFlags::CLOEXEC;
         let mode = Mode::from_raw_mode(mode);
-        let file = fs::openat(&directory, ".", flags, mode)
+        let file = Descriptor::open(|| fs::openat(&directory, ".", flags, mode))
             .map_err(|errno| failure("open(O_TMPFILE)", &self.directory, errno))?;
         fs::fchmod(&file, mode).map_err(|errno| failure("fchmod", &self.path(), errno))?;
         fs::fallocate(&file, FallocateFlags::empty(), 0, len).map_err(|errno| match errno {
@@ -105,7 +90,7 @@ impl Location {
             }
             _ => failure("fallocate", &self.path(), errno),
         })?;
-        Ok(Unnamed { file: File::from(file), directory })
+        Ok(Unnamed { file: file.into_file(), directory })
     }
 
     /// Gives a file made by [`create_unnamed`](Self::create_unnamed) its name, if nobody has it.
@@ -118,14 +103,15 @@ impl Location {
     }
 
     /// Opens the file, without following links.
-    pub(crate) fn open(&self) -> Result<File> {
+    pub(crate) fn open(&self) -> Result<Descriptor<File>> {
         let directory = self.open_directory(false).map_err(|error| match error {
             // Where there is no directory there is no channel.
             Error::NotFound { .. } => Error::NotFound { path: self.path() },
             other => other,
         })?;
         let flags = OFlags::RDWR | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY;
-        fs::openat(&directory, self.name.as_str(), flags, Mode::empty()).map(File::from).map_err(|errno| {
+        let open = || fs::openat(&directory, self.name.as_str(), flags, Mode::empty());
+        Descriptor::open(open).map(Descriptor::into_file).map_err(|errno| {
             let kind = match errno {
                 Errno::LOOP => "a symbolic link",
                 Errno::ISDIR => "a directory",
@@ -164,7 +150,7 @@ impl Location {
 
 /// A file without a name: it is gone with its last descriptor, whatever happens.
 pub(crate) struct Unnamed {
-    pub(crate) file: File,
+    pub(crate) file: Descriptor<File>,
     /// Where it will get its name.
     pub(crate) directory: OwnedFd,
 }

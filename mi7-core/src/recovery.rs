@@ -51,10 +51,9 @@
 //!
 //! - *Stopped and continued:* it keeps its lock, and so everything it holds, for however long. One stopped between its claim and its
 //!   publishing holds up the messages behind it; one that holds a lease holds up nobody.
-//! - *Forked:* parent and child share the open file, and the lock with it, until the last of them ends or executes another program
-//!   (the file is closed on `exec`). So a child without `exec` keeps its dead parent from being found out: nothing is lost, but what
-//!   the parent held stays held. In the child the handles are of no use: its claims would bear the parent's name, and dropping them
-//!   does nothing ([`Channel`](crate::Channel) remembers which process opened it).
+//! - *Forked:* the child has private copies of the parent's mappings, and none of its descriptors, so it holds nothing of the
+//!   parent's, and no lock: see [`crate::fork`]. A child of a bare `clone`, which the C library does not know of, shares the open
+//!   file and the lock with its parent until it ends or executes another program; it must not use what it inherited.
 //! - *In another pid namespace,* or in a container that shares the file system: nothing depends on process ids. The one in the table is
 //!   for people.
 //! - *Under another boot:* files in memory are gone. On a disk, all entries are found taken and not locked, and recovered.

@@ -821,6 +821,9 @@ fn next_deliveries(deliveries: u32) -> u32 {
     if deliveries >= Word::MAX_DELIVERIES { Word::MAX_DELIVERIES / 2 + 1 } else { deliveries + 1 }
 }
 
+#[cfg(not(loom))]
+mod inherited;
+
 #[cfg(all(test, not(loom)))]
 mod tests;
 

@@ -61,11 +61,9 @@
 //!
 //! # fork and exec
 //!
-//! The descriptors are closed by `exec`. After `fork`, the child has copies of the parent's doorbells: to it they are
-//! [closed](Doorbell::is_closed), so a task that is polled there takes new ones, and dropping the copies leaves alone the FIFO's name, the
-//! door, and the reactor's registration, which are the parent's. If the parent dies while such a child
-//! lives, its FIFO has a reader still, and its lock an owner, so its death is found out with the child's end only. Until then each of its
-//! doors whose bit was set takes one ring in vain, and others come to that message at their tick.
+//! The descriptors are closed by `exec`. In a forked child they lead nowhere (see [`crate::fork`]): a copy of its parent's doorbell is
+//! [inherited](Doorbell::is_inherited) and does nothing, and a task that is polled there gets [`Error::Forked`]. So the parent's
+//! FIFO has no reader but the parent, and its death is found out whatever its children do.
 //!
 //! # Who is served by whom
 //!
@@ -76,7 +74,7 @@
 use std::any::Any;
 use std::collections::BTreeMap;
 use std::fmt;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
@@ -87,10 +85,11 @@ use crate::channel::{Channel, Grant, Held};
 use crate::ends::Memory;
 use crate::error::{Error, Result};
 use crate::fifo;
+use crate::fork::{self, Descriptor};
 use crate::layout::{DOORS, Door, Parking};
 use crate::os;
 use crate::position::{Phase, Word};
-use crate::sync::{Ordering, fence_heavy};
+use crate::sync::{Ordering, fence_heavy_for};
 use crate::wait::{Bell, Doors, End, TICK};
 
 /// What a panicking waker could leave half done is a waker more or less.
@@ -131,8 +130,8 @@ pub struct Doorbell {
     keeper: OnceLock<Arc<dyn Any + Send + Sync>>,
     id: u64,
     surroundings: Surroundings,
-    fifo: OnceLock<Arc<OwnedFd>>,
-    timer: Arc<OwnedFd>,
+    fifo: OnceLock<Arc<Descriptor>>,
+    timer: Arc<Descriptor>,
     /// Held while the FIFO is made.
     making: Mutex<()>,
     /// The desks, by token.
@@ -142,9 +141,7 @@ pub struct Doorbell {
     waiting: AtomicUsize,
     timing: Mutex<Timing>,
     closed: AtomicBool,
-    /// A forked child leaves its parent's FIFO alone.
-    process: u32,
-    /// [`os::forks`] in this process.
+    /// [`fork::count`] in this process.
     forks: u32,
 }
 
@@ -186,8 +183,7 @@ impl Doorbell {
             waiting: AtomicUsize::new(0),
             timing: Mutex::default(),
             closed: AtomicBool::new(false),
-            process: std::process::id(),
-            forks: os::forks(),
+            forks: fork::count(),
         })
     }
 
@@ -197,12 +193,12 @@ impl Doorbell {
     }
 
     /// The FIFO, to be waited for: where it is readable, [`answer`](Self::answer). `None` before the first desk.
-    pub fn fifo(&self) -> Option<&Arc<OwnedFd>> {
+    pub fn fifo(&self) -> Option<&Arc<Descriptor>> {
         self.fifo.get()
     }
 
     /// The timer, to be waited for: where it is readable, [`tick`](Self::tick).
-    pub fn timer(&self) -> &Arc<OwnedFd> {
+    pub fn timer(&self) -> &Arc<Descriptor> {
         &self.timer
     }
 
@@ -216,9 +212,15 @@ impl Doorbell {
         self.keeper.get().map(|keeper| &**keeper)
     }
 
-    /// Whether it was [closed](Self::close), or belongs to the process this one was forked from.
+    /// Whether it was [closed](Self::close), or is [inherited](Self::is_inherited).
     pub fn is_closed(&self) -> bool {
-        self.closed.load(Ordering::Acquire) || self.forks != os::forks()
+        self.closed.load(Ordering::Acquire) || self.is_inherited()
+    }
+
+    /// Whether it belongs to a process that this one is a forked child of. Its locks may be held by threads that were not
+    /// forked along.
+    pub fn is_inherited(&self) -> bool {
+        self.forks != fork::count()
     }
 
     fn hang(&self) -> Result<()> {
@@ -234,6 +236,9 @@ impl Doorbell {
 
     /// Reads what was rung, and wakes a task for each ring.
     pub fn answer(&self) {
+        if self.is_inherited() {
+            return;
+        }
         let Some(fifo) = self.fifo.get() else { return };
         let mut records = [0; 1024];
         loop {
@@ -285,6 +290,9 @@ impl Doorbell {
 
     /// Ends waits whose time is up, and, if it is time, looks around for all who wait.
     pub fn tick(&self) {
+        if self.is_inherited() {
+            return;
+        }
         fifo::read(self.timer.as_fd(), &mut [0; 8]);
         let now = Instant::now();
         let mut due = Vec::new();
@@ -321,8 +329,8 @@ impl Doorbell {
         for (channel, desk) in &desks {
             desk.announce_again(channel);
         }
-        // One for all of them. Partner: the light fence in `Parking::may_be_parked`.
-        fence_heavy();
+        // Partner: the light fence in `Parking::may_be_parked`. One for all of them; where it fails, each channel has to know.
+        fence_heavy_for(desks.iter().map(|(channel, _)| &channel.ring().shared().hints.0));
         for (channel, desk) in &desks {
             desk.look(channel);
         }
@@ -349,7 +357,7 @@ impl Doorbell {
     /// Ends it: its runtime is gone. Whoever waits is woken, and has to look for another.
     pub fn close(&self) {
         // In a forked child the runtime that ends is a copy, and the doors are the parent's.
-        if self.process != std::process::id() || self.closed.swap(true, Ordering::AcqRel) {
+        if self.is_inherited() || self.closed.swap(true, Ordering::AcqRel) {
             return;
         }
         let desks = std::mem::take(&mut *lock(&self.desks));
@@ -367,7 +375,7 @@ impl Doorbell {
     }
 
     fn unlink(&self) {
-        if self.fifo.get().is_some() && self.process == std::process::id() {
+        if self.fifo.get().is_some() && !self.is_inherited() {
             fifo::remove(&self.surroundings.directory, self.id);
         }
     }
@@ -585,6 +593,9 @@ impl Place {
 
 impl Drop for Place {
     fn drop(&mut self) {
+        if self.channel.is_inherited() || self.desk.bell.is_inherited() {
+            return;
+        }
         let mut queues = lock(&self.desk.queues);
         let queue = &mut queues[self.end as usize];
         let waker = queue.tasks.remove(&self.ticket).flatten();
@@ -654,6 +665,9 @@ impl Channel {
 
     /// The desk of this channel at one of those doorbells, if it has any.
     pub fn find_desk(&self, wanted: impl Fn(&Doorbell) -> bool) -> Option<Arc<Desk>> {
+        if self.is_inherited() {
+            return None;
+        }
         lock(&self.tasks.desks).iter().find(|desk| !desk.bell.is_closed() && wanted(&desk.bell)).cloned()
     }
 
@@ -662,7 +676,9 @@ impl Channel {
     /// # Errors
     ///
     /// [`Error::TableFull`]: the channel has no door left. Those of making a FIFO: [`Error::PermissionDenied`], [`Error::Os`].
+    /// [`Error::Forked`].
     pub fn desk(self: &Arc<Self>, bell: &Arc<Doorbell>) -> Result<Arc<Desk>> {
+        self.check_process()?;
         let mut desks = lock(&self.tasks.desks);
         if let Some(desk) = desks.iter().find(|desk| Arc::ptr_eq(&desk.bell, bell)) {
             return Ok(Arc::clone(desk));
@@ -881,6 +897,10 @@ impl Watch {
 
     /// Takes back what was rung, and asks to be rung from now on. True if there is something to get already, or nothing ever again.
     pub fn arm(&self) -> bool {
+        if self.channel.is_inherited() {
+            // There is an error to get.
+            return true;
+        }
         self.drain();
         let bell = self.channel.bell(self.end);
         bell.parking.set_bit(self.desk.door);
@@ -908,12 +928,13 @@ impl AsFd for Watch {
 
 impl Drop for Watch {
     fn drop(&mut self) {
+        // In a forked child the door is the parent's.
+        if self.channel.is_inherited() {
+            return;
+        }
         lock(&self.channel.tasks.desks).retain(|desk| !Arc::ptr_eq(desk, &self.desk));
         lock(&self.desk.bell.desks).clear();
-        // In a forked child the door is the parent's.
-        if !self.desk.bell.is_closed() {
-            self.channel.leave_door(&self.desk);
-        }
+        self.channel.leave_door(&self.desk);
     }
 }
 

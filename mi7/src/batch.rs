@@ -62,7 +62,7 @@ impl<T: Payload> Sender<T> {
                 Err(_) => break,
             }
             if sent.is_multiple_of(WAKE_EVERY) {
-                self.parts().0.wake_receivers();
+                self.parts().0.wake_receivers()?;
             }
         }
         Ok(sent)
@@ -76,7 +76,7 @@ impl<T: Payload> Sender<T> {
             None => match channel.try_claim(memory) {
                 Err(Error::Full) => {
                     // For those who are to make room.
-                    channel.wake_receivers();
+                    channel.wake_receivers()?;
                     self.claim(message, || None)?
                 }
                 claimed => claimed?,
@@ -128,7 +128,7 @@ struct Wake<'a, T: Payload>(&'a Sender<T>);
 
 impl<T: Payload> Drop for Wake<'_, T> {
     fn drop(&mut self) {
-        self.0.parts().0.wake_receivers();
+        let _ = self.0.parts().0.wake_receivers();
     }
 }
 
@@ -146,13 +146,13 @@ impl<T: Payload> Loans<'_, T> {
     ///
     /// # Errors
     ///
-    /// [`Error::Unwritten`], if none was written.
+    /// [`Error::Unwritten`], if none was written. [`Error::Forked`]: the loans are the parent process's.
     pub fn send(mut self) -> Result<usize> {
         let mut sent = 0;
         for loan in self.loans.drain(..) {
             sent += usize::from(loan.send_quietly().is_ok());
         }
-        self.sender.parts().0.wake_receivers();
+        self.sender.parts().0.wake_receivers()?;
         if sent == 0 { Err(Error::Unwritten) } else { Ok(sent) }
     }
 }

@@ -19,9 +19,9 @@
 use core::fmt;
 use core::ptr::NonNull;
 use core::slice;
-use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
 
-use mi7_core::{Error, Result};
+use mi7_core::{Error, PerProcess, Result};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
@@ -68,18 +68,9 @@ impl Message {
     }
 }
 
-/// The process that draws ids, and the next one.
-static NEXT_ID: Mutex<Option<(u32, u64)>> = Mutex::new(None);
-
 fn next_id() -> u64 {
-    let mut next = NEXT_ID.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-    let process = std::process::id();
-    let id = match *next {
-        Some((drawn_by, id)) if drawn_by == process => id,
-        _ => u64::from_le_bytes(mi7_core::random()),
-    };
-    *next = Some((process, id.wrapping_add(1)));
-    id
+    static NEXT_ID: PerProcess<AtomicU64> = PerProcess::new(|| AtomicU64::new(u64::from_le_bytes(mi7_core::random())));
+    NEXT_ID.get().fetch_add(1, Ordering::Relaxed)
 }
 
 /// A received [`Message`], in place.

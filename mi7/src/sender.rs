@@ -214,13 +214,12 @@ impl<T: Payload> Loan<'_, T> {
     ///
     /// # Errors
     ///
-    /// [`Error::Unwritten`]: nothing was sent, the slot went back.
+    /// [`Error::Unwritten`]: nothing was sent, the slot went back. [`Error::Forked`]: the loan is the parent process's.
     #[inline(always)]
     pub fn send(self) -> Result<()> {
         let channel = self.sender.core();
         self.send_quietly()?;
-        channel.wake_receivers();
-        Ok(())
+        channel.wake_receivers()
     }
 
     /// Sends what was written, and wakes nobody.

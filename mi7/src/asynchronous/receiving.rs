@@ -125,6 +125,8 @@ impl<T: Payload> Receiver<T> {
     ///
     /// As [`recv_async`](Self::recv_async).
     pub fn poll_recv(&self, context: &mut Context<'_>) -> Poll<Result<Received<'_, T>>> {
+        // In a forked child the lock may be held by a thread that was not forked along.
+        self.parts().0.check_process()?;
         let mut waiting = self.polled.lock().unwrap_or_else(PoisonError::into_inner);
         self.poll_lease(&mut waiting, context, None).map(|held| self.check(held?))
     }

@@ -93,6 +93,8 @@ impl<T: Payload> Sender<T> {
     ///
     /// As [`Receiver::recv_async`](crate::Receiver::recv_async).
     pub fn poll_send(&self, context: &mut Context<'_>, message: &T) -> Poll<Result<()>> {
+        // In a forked child the lock may be held by a thread that was not forked along.
+        self.parts().0.check_process()?;
         let mut waiting = self.polled.lock().unwrap_or_else(PoisonError::into_inner);
         self.poll_write(&mut waiting, context, message)
     }

@@ -58,12 +58,12 @@ impl Doors for World {
 impl World {
     fn receivers(&self) -> Bell<'_> {
         let shared = self.ring.shared();
-        Bell { end: End::Receiving, parking: &shared.receivers.0, fenced: &shared.hints.0.fenced, doors: self }
+        Bell { end: End::Receiving, parking: &shared.receivers.0, hints: &shared.hints.0, doors: self }
     }
 
     fn senders(&self) -> Bell<'_> {
         let shared = self.ring.shared();
-        Bell { end: End::Sending, parking: &shared.senders.0, fenced: &shared.hints.0.fenced, doors: self }
+        Bell { end: End::Sending, parking: &shared.senders.0, hints: &shared.hints.0, doors: self }
     }
 }
 
