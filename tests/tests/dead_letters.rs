@@ -210,6 +210,44 @@ fn letters_that_came_to_be_of_another_type_lose_nothing() {
 }
 
 #[test]
+fn a_message_that_one_process_could_not_move_is_moved_by_another_when_there_is_room() {
+    let stage = Stage::new(ACTOR);
+    let first: SharedChannel<u64> = stage.options().capacity(2).max_deliveries(1).create("numbers").unwrap();
+    let dead = stage.options::<u64>().open("numbers.dead").unwrap();
+    for stuffing in [100, 101] {
+        dead.sender().send(&stuffing).unwrap();
+    }
+    let (tx, rx) = first.split();
+    tx.send(&13).unwrap();
+    rx.recv().unwrap().requeue();
+    assert!(matches!(rx.try_recv(), Err(Error::Empty)), "there is no room for it");
+    // Whoever found that out is idle from here on. Those who wait, and those who only poll, see to it.
+    for polls in [false, true] {
+        let other = stage.options::<u64>().open("numbers").unwrap().receiver();
+        if polls {
+            tx.send(&14).unwrap();
+            rx.recv().unwrap().requeue();
+            assert!(matches!(rx.try_recv(), Err(Error::Empty)), "there is no room for it");
+        }
+        let mut letters = Vec::new();
+        let begun = Instant::now();
+        while letters.last().is_none_or(|letter| *letter >= 100) {
+            assert!(begun.elapsed() < SOON, "stranded: {letters:?}, {:?}", first.status());
+            if let Ok(letter) = dead.receiver().try_recv() {
+                letters.push(letter.to_native());
+            }
+            let got = if polls { other.try_recv() } else { other.recv_timeout(Duration::from_millis(20)) };
+            assert!(matches!(got, Err(Error::Empty | Error::Timeout)));
+        }
+        assert_eq!(letters.last(), Some(&if polls { 14 } else { 13 }));
+        for stuffing in [100, 101] {
+            dead.sender().send(&stuffing).unwrap();
+        }
+    }
+    assert_eq!((first.status().waiting, first.status().dead_letters), (0, 2));
+}
+
+#[test]
 fn limits_no_channel_can_have_are_refused() {
     let stage = Stage::new(ACTOR);
     for times in [0, 33, u32::MAX] {

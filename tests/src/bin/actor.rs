@@ -11,6 +11,7 @@
 //! |---|---|
 //! | `create`, `open`, `attach NAME [capacity=N] [size=N] [mode=OCTAL] [deliveries=N] [wait=WAY]` | the channel that all else is about |
 //! | `detach` | lets go of it |
+//! | `refuse membarrier` | its kernel knows no such call from now on |
 //! | `again N` | opens it N times more, and keeps them |
 //! | `send`, `try_send SENDER NUMBER`; `send_timeout SENDER NUMBER MS` | |
 //! | `recv`, `try_recv`, `recv_timeout MS` | receives, and is done with it |
@@ -100,6 +101,11 @@ impl<L: Load> Actor<L> {
         match words[0] {
             "create" | "open" | "attach" => {
                 self.ends = Some(self.channel(words)?.split());
+                done()
+            }
+            "refuse" => {
+                assert_eq!(words[1], "membarrier");
+                mi7_tests::seccomp::refuse(libc::SYS_membarrier);
                 done()
             }
             "detach" => {

@@ -37,6 +37,13 @@ fn main() -> Result<()> {
             let _lease = rx.recv_timeout(Duration::from_secs(2));
             die()
         }
+        // Alone at its end, and so holding that end's bias.
+        "hold a bias" => {
+            for _ in 0..12 {
+                rx.recv_timeout(Duration::from_secs(2))?.requeue();
+            }
+            die()
+        }
         // The same, as a task that waits.
         "hold a place" => {
             let _leases: Vec<_> = std::iter::from_fn(|| rx.try_recv().ok()).collect();
