@@ -77,7 +77,7 @@ use std::fmt;
 use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock, Weak};
 use std::task::{Context, Poll, Waker};
 use std::time::Instant;
 
@@ -111,16 +111,28 @@ pub(crate) struct Tasks {
     /// Absolute: a program may change its working directory.
     directory: PathBuf,
     desks: Mutex<Vec<Arc<Desk>>>,
+    /// The same, to be found by their doors. Locked for no longer than a look takes, so that anybody may knock.
+    by_door: RwLock<Vec<Weak<Desk>>>,
 }
 
 impl Tasks {
     pub(crate) fn new(directory: &Path) -> Self {
         let directory = std::path::absolute(directory).unwrap_or_else(|_| directory.to_owned());
-        Tasks { directory, desks: Mutex::default() }
+        Tasks { directory, desks: Mutex::default(), by_door: RwLock::default() }
     }
 
     pub(crate) fn directory(&self) -> &Path {
         &self.directory
+    }
+
+    /// The desk behind a door, if it is one of these, and in use.
+    fn behind(&self, door: u32) -> Option<Arc<Desk>> {
+        let desks = self.by_door.read().unwrap_or_else(PoisonError::into_inner);
+        desks.iter().filter_map(Weak::upgrade).find(|desk| desk.door == door && !desk.bell.is_closed())
+    }
+
+    fn change(&self, change: impl FnOnce(&mut Vec<Weak<Desk>>)) {
+        change(&mut self.by_door.write().unwrap_or_else(PoisonError::into_inner));
     }
 }
 
@@ -140,6 +152,8 @@ pub struct Doorbell {
     /// How many tasks wait at all the desks.
     waiting: AtomicUsize,
     timing: Mutex<Timing>,
+    /// Whether [`Timing::armed`] says when: a copy that is read without the lock.
+    ticking: AtomicBool,
     closed: AtomicBool,
     /// [`fork::count`] in this process.
     forks: u32,
@@ -182,6 +196,7 @@ impl Doorbell {
             tokens: AtomicU32::new(0),
             waiting: AtomicUsize::new(0),
             timing: Mutex::default(),
+            ticking: AtomicBool::new(false),
             closed: AtomicBool::new(false),
             forks: fork::count(),
         })
@@ -299,6 +314,7 @@ impl Doorbell {
         let look = {
             let mut timing = lock(&self.timing);
             timing.armed = None;
+            self.ticking.store(false, Ordering::Relaxed);
             let later = timing.deadlines.split_off(&(now, u64::MAX));
             due.extend(std::mem::replace(&mut timing.deadlines, later).into_values());
             let look = timing.tick.is_none_or(|tick| tick <= now);
@@ -341,6 +357,11 @@ impl Doorbell {
         if self.waiting.load(Ordering::Relaxed) == 0 {
             return;
         }
+        // Relaxed: whoever sees an old value arms the timer once more, or relies on one that is about to go off, after which it
+        // is armed again for whoever waits.
+        if deadline.is_none() && self.ticking.load(Ordering::Relaxed) {
+            return;
+        }
         let now = Instant::now();
         let mut timing = lock(&self.timing);
         let mut want = *timing.tick.get_or_insert_with(|| now + TICK);
@@ -352,6 +373,7 @@ impl Doorbell {
             timing.armed = Some(want);
             fifo::set_timer(self.timer.as_fd(), want.saturating_duration_since(now));
         }
+        self.ticking.store(true, Ordering::Relaxed);
     }
 
     /// Ends it: its runtime is gone. Whoever waits is woken, and has to look for another.
@@ -411,16 +433,21 @@ struct Queue {
 }
 
 impl Queue {
-    /// Takes the wakers of the first so many.
-    fn ring(&mut self, times: usize) -> Vec<Waker> {
-        let rung: Vec<Waker> = if self.waiting == 0 {
-            Vec::new()
-        } else {
-            self.tasks.values_mut().filter_map(Option::take).take(times).collect()
-        };
-        self.waiting -= rung.len();
-        rung
+    /// Takes the wakers of the first so many: the first one apart, since most rings are for one.
+    fn ring(&mut self, times: usize) -> (Option<Waker>, Vec<Waker>) {
+        if self.waiting == 0 || times == 0 {
+            return (None, Vec::new());
+        }
+        let mut wakers = self.tasks.values_mut().filter_map(Option::take).take(times);
+        let first = wakers.next();
+        let others: Vec<Waker> = if times == 1 { Vec::new() } else { wakers.collect() };
+        self.waiting -= usize::from(first.is_some()) + others.len();
+        (first, others)
     }
+}
+
+fn wake((first, others): (Option<Waker>, Vec<Waker>)) {
+    first.into_iter().chain(others).for_each(Waker::wake);
 }
 
 impl Desk {
@@ -447,11 +474,11 @@ impl Desk {
             rung
         };
         bell.pass_on();
-        if rung.is_empty() {
+        if rung.0.is_none() {
             channel.ring_for_rest(end);
         }
         fault!("task chosen, not woken");
-        rung.into_iter().for_each(Waker::wake);
+        wake(rung);
     }
 
     /// Sets the bits again that somebody may have cleared who died.
@@ -481,13 +508,13 @@ impl Desk {
                 }
                 rung
             };
-            rung.into_iter().for_each(Waker::wake);
+            wake(rung);
         }
     }
 
     fn wake_all(&self) {
         let rung = lock(&self.queues).each_mut().map(|queue| queue.ring(usize::MAX));
-        rung.into_iter().flatten().for_each(Waker::wake);
+        rung.into_iter().for_each(wake);
     }
 }
 
@@ -617,6 +644,11 @@ impl Drop for Place {
 
 impl Doors for Channel {
     fn knock(&self, end: End, door: u32) -> bool {
+        // Of this very opening: the task is woken here and now, without the kernel.
+        if let Some(desk) = self.tasks.behind(door) {
+            desk.ring(self, end, 1);
+            return true;
+        }
         let Some(door) = self.region.doors().get(door as usize) else { return false };
         let bell = door.bell.load(Ordering::Relaxed);
         let record = door.token.load(Ordering::Relaxed) << 1 | u32::from(end == End::Sending);
@@ -692,6 +724,7 @@ impl Channel {
             return Err(error);
         }
         lock(&bell.desks).insert(token, (Arc::downgrade(self), Arc::downgrade(&desk)));
+        self.tasks.change(|doors| doors.push(Arc::downgrade(&desk)));
         desks.push(Arc::clone(&desk));
         Ok(desk)
     }
@@ -720,6 +753,7 @@ impl Channel {
     }
 
     fn leave_door(&self, desk: &Desk) {
+        self.tasks.change(|doors| doors.retain(|known| !std::ptr::eq(known.as_ptr(), desk)));
         for end in [End::Receiving, End::Sending] {
             self.bell(end).parking.take_bit(desk.door);
         }
@@ -874,6 +908,8 @@ impl Watch {
     fn new(channel: &Arc<Channel>, end: End) -> Result<Self> {
         let bell = Arc::new(Doorbell::new(channel.surroundings())?);
         let desk = channel.desk(&bell)?;
+        // Nobody queues at it: its FIFO is what the program waits for.
+        channel.tasks.change(|doors| doors.retain(|known| !std::ptr::eq(known.as_ptr(), &*desk)));
         Ok(Watch { channel: Arc::clone(channel), desk, end })
     }
 
