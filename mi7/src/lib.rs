@@ -112,8 +112,10 @@
 //! - A restart of the machine empties all channels.
 //! - Order is that of the claims: what is sent while another sender is at it, or behind a [`Loan`], is received after it. A
 //!   process that is *stopped* in the middle of a send holds up those behind it until it goes on or dies.
-//! - Handles do not survive `fork` in the child: use them in one process, and open the channel anew in the other. A child that
-//!   was forked without `exec` keeps its dead parent from being found out until it ends as well.
+//! - Handles stay the parent's after a `fork`. In the child, every call on an inherited handle returns [`Error::Forked`],
+//!   whatever the child does with it reaches nobody, and inherited messages can still be read. The child opens the channel
+//!   anew. (`Command`, `posix_spawn` and `vfork` are not concerned. A child of a bare `clone` or `_Fork` system call must not
+//!   touch what it inherited: the C library does not tell mi7 of it.)
 //! - At most 254 handles opened apart (of which a process needs one) can have a channel open at once, and tasks of at most 256
 //!   runtimes wait on it.
 //!
