@@ -12,10 +12,10 @@ use crate::fork::{self, Descriptor};
 use crate::layout::{Entry, Geometry, Preamble};
 use crate::os::{self, Location};
 use crate::patience::{Patience, Wait};
-use crate::position::{Owner, Phase, Position, Word};
+use crate::position::{Owner, Position};
 use crate::recovery::{Participant, Table};
 use crate::region::Region;
-use crate::ring::{Blocked, Claim, Lease, Ring};
+use crate::ring::{Blocked, Claim, Lease, Ring, Room};
 use crate::sync::{AtomicU32, AtomicU64, Ordering, join_fences, spin_loop};
 use crate::tasks::Tasks;
 use crate::wait::{Bell, TICK};
@@ -337,22 +337,33 @@ impl Channel {
     /// [`Error::Full`], [`Error::Closed`], [`Error::Exhausted`], [`Error::Corrupt`].
     #[inline(never)]
     pub fn try_claim(&self, memory: &Memory) -> Result<Grant> {
-        match self.claim(memory) {
+        match self.claim(memory, Room::Any) {
             Ok(claim) => Ok(Grant(claim)),
             Err(Blocked::Full) => self.try_claim_again(memory),
             Err(blocked) => Err(self.error(blocked)),
         }
     }
 
+    /// Claims the next slot if that is free: for callers that go on with [`claim_until`](Self::claim_until) if it is not. [`Error::Full`]
+    /// does not mean that [`try_claim`](Self::try_claim) will fail.
+    ///
+    /// # Errors
+    ///
+    /// As [`try_claim`](Self::try_claim).
+    #[inline(never)]
+    pub fn try_claim_next(&self, memory: &Memory) -> Result<Grant> {
+        self.claim(memory, Room::Next).map(Grant).map_err(|blocked| self.error(blocked))
+    }
+
     /// Who only ever polls looks for the dead too.
     #[cold]
     fn try_claim_again(&self, memory: &Memory) -> Result<Grant> {
         self.check_process()?;
-        self.note_full();
+        self.note_full(memory);
         if !self.count_call(memory) {
             return Err(Error::Full);
         }
-        self.claim(memory).map(Grant).map_err(|blocked| self.error(blocked))
+        self.claim(memory, Room::Any).map(Grant).map_err(|blocked| self.error(blocked))
     }
 
     /// Claims a slot, waiting for room until `deadline` (for ever, if there is none).
@@ -362,7 +373,7 @@ impl Channel {
     /// [`Error::Timeout`], [`Error::Closed`], [`Error::Exhausted`], [`Error::Corrupt`].
     #[inline(never)]
     pub fn claim_until(&self, memory: &Memory, deadline: Option<Instant>) -> Result<Grant> {
-        match self.claim(memory) {
+        match self.claim(memory, Room::Next) {
             Ok(claim) => Ok(Grant(claim)),
             Err(blocked) => self.claim_slowly(memory, blocked, deadline),
         }
@@ -380,7 +391,7 @@ impl Channel {
     }
 
     #[inline]
-    fn claim(&self, memory: &Memory) -> Result<Claim, Blocked> {
+    fn claim(&self, memory: &Memory, room: Room) -> Result<Claim, Blocked> {
         if let Some(grant) = self.claim_at_once(memory) {
             return Ok(grant.0);
         }
@@ -391,7 +402,7 @@ impl Channel {
             return Err(Blocked::Closed);
         }
         self.enter_end(End::Sending, memory)?;
-        let claim = self.ring().claim(self.me, settled, &|owner| self.is_dead(owner))?;
+        let claim = self.ring().claim(self.me, settled, room, &|owner| self.is_dead(owner))?;
         self.seek_bias(End::Sending, memory);
         Ok(claim)
     }
@@ -402,21 +413,17 @@ impl Channel {
             return Err(self.error(blocked));
         }
         self.check_process()?;
-        self.note_full();
+        self.note_full(memory);
         let claim = self.wait(
             End::Sending,
             deadline,
             || self.ring().watch_tail(),
-            || match self.claim(memory) {
+            |room| match self.claim(memory, room) {
                 Ok(claim) => Ok(Some(claim)),
                 Err(Blocked::Full) => Ok(None),
                 Err(blocked) => Err(self.error(blocked)),
             },
-            // Room for one more sender: the slot after the one just claimed.
-            || {
-                let next = self.ring().watch_tail().map(|(_, word)| Word(word).phase());
-                matches!(next, Some(Phase::Free | Phase::Leased))
-            },
+            || self.ring().may_have_room(),
         )?;
         Ok(Grant(claim))
     }
@@ -491,6 +498,7 @@ impl Channel {
         self.ring().give_up(&grant.0);
         memory.settled.store(grant.0.counter, Ordering::Release);
         self.step_across();
+        self.ring().hint_given_up(grant.0.position);
         self.receivers().ring_if_parked();
         self.senders().ring_if_parked();
     }
@@ -519,6 +527,9 @@ impl Channel {
             memory.depth_in.store(wait, Ordering::Relaxed);
             return;
         }
+        if self.note_depth_of_gaps(memory) {
+            return;
+        }
         let head = positions.count(self.ring().head().position());
         memory.head.store(head, Ordering::Relaxed);
         let every = if sent.saturating_sub(head) > peak {
@@ -531,10 +542,30 @@ impl Channel {
         memory.depth_in.store(every, Ordering::Relaxed);
     }
 
+    /// Keeps the peak where there are gaps, so that the counters do not tell the depth. False where there are none. Counting takes time in
+    /// proportion to the capacity, so it is done once in so many sends.
+    #[cold]
+    fn note_depth_of_gaps(&self, memory: &Memory) -> bool {
+        let ring = self.ring();
+        if !ring.has_gaps() || ring.clear_gaps() {
+            return false;
+        }
+        self.note_peak(ring.census().waiting);
+        memory.depth_in.store(self.info.geometry.capacity, Ordering::Relaxed);
+        true
+    }
+
     /// Keeps the peak of a channel found full (of messages, and of what others are writing).
-    fn note_full(&self) {
+    fn note_full(&self, memory: &Memory) {
         let (ring, stats) = (self.ring(), &self.ring().shared().stats.0);
         if stats.peak.load(Ordering::Relaxed) < u64::from(self.info.geometry.capacity) {
+            if ring.has_gaps() {
+                let wait = memory.depth_in.load(Ordering::Relaxed);
+                memory.depth_in.store(wait.saturating_sub(1), Ordering::Relaxed);
+                if wait > 0 || self.note_depth_of_gaps(memory) {
+                    return;
+                }
+            }
             let [tail, head] = [ring.tail(), ring.head()].map(|counter| ring.positions.count(counter.position()));
             self.note_peak(tail.saturating_sub(head));
         }
@@ -705,7 +736,7 @@ impl Channel {
             End::Receiving,
             deadline,
             || self.ring().watch_head(),
-            || match self.lease(memory) {
+            |_| match self.lease(memory) {
                 Ok(lease) => Ok(Some(lease)),
                 Err(Blocked::Empty) if self.is_ended() => Err(Error::Closed),
                 Err(Blocked::Empty) => Ok(None),
@@ -741,7 +772,7 @@ impl Channel {
             End::Receiving,
             Some(deadline),
             || self.ring().watch_head(),
-            || Ok((self.ring().has_work() || self.is_ended() || stop()).then_some(())),
+            |_| Ok((self.ring().has_work() || self.is_ended() || stop()).then_some(())),
             || false,
         )
         .is_ok()
@@ -828,14 +859,14 @@ impl Channel {
     /// Waits until `attempt` gives something: spins as long as the channel is to, then parks on `bell`, getting up at each tick to look
     /// for the dead.
     ///
-    /// `watch` gives the word that has to change first, `left_behind` says whether, after a success, somebody else who
+    /// `watch` gives the word that has to change first, `attempt` is told which slots to take, `left_behind` says whether, after a success, somebody else who
     /// sleeps on the same bell has something to get up for.
     fn wait<'a, T>(
         &'a self,
         end: End,
         deadline: Option<Instant>,
         watch: impl Fn() -> Option<(&'a AtomicU64, u64)>,
-        attempt: impl Fn() -> Result<Option<T>>,
+        attempt: impl Fn(Room) -> Result<Option<T>>,
         left_behind: impl Fn() -> bool,
     ) -> Result<T> {
         if let Some(found) = self.spin(end, deadline, &watch, &attempt)? {
@@ -851,7 +882,7 @@ impl Channel {
             let ticket = bell.announce();
             self.mend_hints();
             self.look_around();
-            if let Some(found) = attempt()? {
+            if let Some(found) = attempt(Room::Any)? {
                 if slept && left_behind() {
                     bell.ring_if_parked();
                 }
@@ -863,7 +894,7 @@ impl Channel {
             fault!("woken");
             bell.pass_on();
             slept = true;
-            if let Some(found) = attempt()? {
+            if let Some(found) = attempt(Room::Any)? {
                 if left_behind() {
                     bell.ring_if_parked();
                 }
@@ -878,7 +909,7 @@ impl Channel {
         end: End,
         deadline: Option<Instant>,
         watch: impl Fn() -> Option<(&'a AtomicU64, u64)>,
-        attempt: impl Fn() -> Result<Option<T>>,
+        attempt: impl Fn(Room) -> Result<Option<T>>,
     ) -> Result<Option<T>> {
         let patience = &self.patience[end as usize];
         let budget = match self.waiting {
@@ -909,7 +940,9 @@ impl Channel {
             }
             // Read before the attempt: what comes too late for that changes it.
             let before = watch();
-            if let Some(found) = attempt()? {
+            // A sender that spins waits for its turn, as long as that pays.
+            let room = if glance { Room::Any } else { Room::Next };
+            if let Some(found) = attempt(room)? {
                 patience.paid(looks);
                 if gives_starts {
                     patience.followed(looks);
@@ -1057,9 +1090,8 @@ impl Channel {
         let census = ring.census();
         self.note_peak(census.waiting);
         let claimed = ring.positions.count(ring.tail().position());
-        // Positions that were claimed to be passed over are marked when the next one is claimed.
-        let last_skipped = u64::from(ring.tail().claimer() == Owner::SKIP && !ring.is_last_passed_over());
-        let passed = stats.passed.load(Ordering::Relaxed).saturating_add(last_skipped);
+        let unmarked = u64::from(ring.has_unmarked_gap());
+        let passed = stats.passed.load(Ordering::Relaxed).saturating_add(unmarked);
         let dead_letters = stats.dead_letters.load(Ordering::Relaxed);
         let sent = claimed.saturating_sub(passed).saturating_sub(census.writing);
         Snapshot {

@@ -240,10 +240,10 @@ impl Channel {
         clear
     }
 
-    /// Takes `head` across positions that were passed over.
+    /// Takes `head` across positions that hold no message.
     #[cold]
     pub(crate) fn step_across(&self) {
-        if self.ring().is_next_passed_over() {
+        if self.ring().can_step_across() {
             self.unbiased(End::Receiving, || self.ring().step_across());
         }
     }

@@ -10,7 +10,7 @@
 //! 33,536  ├───────────────────────────────┤
 //!         │ doors × 32 bytes              │ `Door`: where tasks wait, and which doorbell wakes them
 //! 41,728  ├───────────────────────────────┤
-//!         │ marks, capacity × 8 bytes     │ 1 + the last lap passed over; 0: none
+//!         │ marks, capacity × 8 bytes     │ 1 + the last lap at which a gap began; 0: none
 //!         ├───────────────────────────────┤
 //!         │ schema text, then zeros       │ up to the next multiple of 4,096
 //!         ├───────────────────────────────┤
@@ -148,6 +148,9 @@ pub(crate) struct Hints {
     pub(crate) fenced: AtomicU32,
     /// Not 0: `fenced` has said *always* for so long that everybody has seen it: see [`fence_heavy`](crate::sync::fence_heavy).
     pub(crate) settled: AtomicU32,
+    /// `count << 32 | one bit for each 32nd of the slots`: set, some of them may be free, or become free, before their turn. Counted up
+    /// and set after that; cleared, at the same count, by who looked at all of them: see [`crate::ring`]. Any value is safe.
+    pub(crate) room: AtomicU64,
     /// When messages that could not be moved to the dead letters are tried again, in milliseconds of the monotonic clock;
     /// 0: there are none. Any value is safe.
     pub(crate) postponed: AtomicU64,
@@ -159,7 +162,8 @@ pub(crate) const FENCED_ALWAYS: u32 = 1;
 /// Words nothing depends on but what is shown to people, and how often the dead are looked for.
 #[repr(C)]
 pub(crate) struct Stats {
-    /// Positions that were passed over; too low by one for every process killed between a mark and this.
+    /// Positions that hold no message: those given up, and those of gaps. Too low where a process was killed between such a step and this:
+    /// by one, or by the length of a gap.
     pub(crate) passed: AtomicU64,
     /// The most messages seen waiting. Senders sample it.
     pub(crate) peak: AtomicU64,
@@ -198,6 +202,7 @@ impl Shared {
                 fenced: word(),
                 settled: word(),
                 postponed: long(),
+                room: long(),
             }),
             stats: Line(Stats { passed: long(), peak: long(), dead_letters: long(), reaped: long(), entries: word() }),
         })
@@ -233,6 +238,7 @@ const _: () = {
     assert!(offset_of!(Shared, tail) == 0 && offset_of!(Shared, head) == 128);
     assert!(offset_of!(Shared, receivers) == 256 && offset_of!(Shared, senders) == 384);
     assert!(offset_of!(Shared, hints) == 512 && offset_of!(Shared, stats) == 640);
+    assert!(offset_of!(Hints, fenced) == 32 && offset_of!(Hints, room) == 40 && size_of::<Hints>() <= 128);
     assert!(size_of::<Entry>() as u64 == ENTRY_BYTES && ENTRIES_AT.is_multiple_of(ENTRY_BYTES));
     assert!(offset_of!(Entry, state) == 0 && offset_of!(Entry, pid) == 8 && offset_of!(Entry, since) == 32);
     assert!(size_of::<Parking>() == 48 && offset_of!(Parking, doors) == 16);

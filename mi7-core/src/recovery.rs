@@ -20,11 +20,12 @@
 //! |---|---|---|
 //! | *sending:* recorded the claimer before it | nothing of its own | recording twice is recording once |
 //! | claimed `tail` | its name in `tail`, the slot free | the next claimer, or [`Ring::recover`](crate::ring::Ring::recover), writes its name into the slot: `writing(dead)` |
-//! | … somebody has recorded it | `writing(dead)` | marked, freed at the next lap: nobody gets what it wrote |
+//! | … somebody has recorded it | `writing(dead)` | freed: nobody gets what it wrote |
 //! | published | a message | is received: the send counts, even though it never returned |
 //! | published, receivers not rung | a message, perhaps sleepers | a sleeper gets up at its tick at the latest |
-//! | passed over a lease | *skip* in `tail` | the next claimer raises the mark |
-//! | gave up: mark raised, slot not free | `writing(dead)`, or its name in `tail`, below a mark | receivers go by the mark; recovery frees the slot |
+//! | opened a gap | *skip* in `tail` | the next claimer raises the mark, and ends the gap |
+//! | gave up, but freed no slot | `writing(dead)`, or its name in `tail` | as if it had not given up |
+//! | … freed the slot, counted and hinted nothing | a free slot that senders may not look for | recovery hints in any case; the count stays too low |
 //! | *receiving:* claimed `head` | its name in `head`, the slot ready | recorded by the next claimer or recovery: `leased(dead)` |
 //! | … somebody has recorded it | `leased(dead)` | `leased(nobody)`: handed out again, ahead of newer ones |
 //! | leased again | `leased(dead, deliveries + 1)` | the same |

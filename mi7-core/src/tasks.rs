@@ -88,7 +88,6 @@ use crate::fifo;
 use crate::fork::{self, Descriptor};
 use crate::layout::{DOORS, Door, Parking};
 use crate::os;
-use crate::position::{Phase, Word};
 use crate::sync::{Ordering, fence_heavy_for};
 use crate::wait::{Bell, Doors, End, TICK};
 
@@ -669,10 +668,7 @@ impl Channel {
     fn is_left(&self, end: End) -> bool {
         match end {
             End::Receiving => self.ring().has_work(),
-            End::Sending => {
-                let next = self.ring().watch_tail().map(|(_, word)| Word(word).phase());
-                matches!(next, Some(Phase::Free | Phase::Leased))
-            }
+            End::Sending => self.ring().may_have_room(),
         }
     }
 

@@ -73,7 +73,7 @@ impl<T: Payload> Sender<T> {
         let (channel, memory) = self.parts();
         let grant = match channel.claim_at_once(memory) {
             Some(grant) => grant,
-            None => match channel.try_claim(memory) {
+            None => match channel.try_claim_next(memory) {
                 Err(Error::Full) => {
                     // For those who are to make room.
                     channel.wake_receivers()?;

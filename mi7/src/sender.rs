@@ -100,7 +100,7 @@ impl<T: Payload> Sender<T> {
         if let Some(grant) = self.core().claim_at_once(&self.memory) {
             return Ok(grant);
         }
-        match self.core().try_claim(&self.memory) {
+        match self.core().try_claim_next(&self.memory) {
             Err(Error::Full) => {
                 message.fits(self.channel.core().info().geometry.payload as usize)?;
                 self.core().claim_until(&self.memory, deadline())

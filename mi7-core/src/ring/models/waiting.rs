@@ -126,10 +126,9 @@ impl Hand {
 
     fn send_as_task(&mut self, door: u32, value: u64) {
         let world = Arc::clone(&self.world);
-        let room = |(_, word)| matches!(Word(word).phase(), Phase::Free | Phase::Leased);
-        let left = || world.ring.watch_tail().is_some_and(room);
         let (bell, fifo) = (world.senders(), &world.fifos[door as usize]);
-        if let Some(claim) = wait_as_task(bell, fifo, door, false, || self.claim().ok(), left) {
+        if let Some(claim) = wait_as_task(bell, fifo, door, false, || self.claim().ok(), || world.ring.may_have_room())
+        {
             self.publish(&claim, value);
             world.receivers().ring_if_parked();
         }
@@ -150,8 +149,7 @@ impl Hand {
 
     fn send_waiting(&mut self, value: u64) {
         let world = Arc::clone(&self.world);
-        let room = |(_, word)| matches!(Word(word).phase(), Phase::Free | Phase::Leased);
-        let claim = wait(world.senders(), || self.claim().ok(), || world.ring.watch_tail().is_some_and(room));
+        let claim = wait(world.senders(), || self.claim().ok(), || world.ring.may_have_room());
         self.publish(&claim, value);
         world.receivers().ring_if_parked();
     }
