@@ -11,14 +11,17 @@ use crate::error::{Error, Result};
 use crate::fork::{self, Descriptor};
 use crate::layout::{Entry, Geometry, Preamble};
 use crate::os::{self, Location};
-use crate::patience::{Patience, Wait};
 use crate::position::{Owner, Position};
 use crate::recovery::{Participant, Table};
 use crate::region::Region;
 use crate::ring::{Blocked, Claim, Lease, Ring, Room};
-use crate::sync::{AtomicU32, AtomicU64, Ordering, join_fences, spin_loop};
+use crate::spin::{Machine, SpinBudget, Wait};
+use crate::sync::{AtomicU32, Ordering, join_fences};
 use crate::tasks::Tasks;
 use crate::wait::{Bell, TICK};
+
+/// What this process has learned of its machine.
+static MACHINE: Machine = Machine::new();
 
 /// What a channel is made with.
 #[derive(Clone, Debug)]
@@ -173,23 +176,17 @@ pub struct Channel {
     forks: u32,
     waiting: Wait,
     /// Of those who wait for a message, and of those who wait for room.
-    patience: [Patience; 2],
+    spin_budgets: [SpinBudget; 2],
     pub(crate) burial: Burial,
     /// Held while a handle is first used.
     pub(crate) adopting: Mutex<()>,
     pub(crate) tasks: Tasks,
 }
 
-/// Every so many looks in vain, one who spins looks at the clock, and at what the word it watches does not tell.
-const GLANCE_EVERY: u32 = 256;
 /// Every so many calls in quick succession, the clock is looked at, for whether it is time to look for the dead.
 const CLOCK_EVERY: u32 = 64;
 /// How long whoever closes a channel tries to close `tail` before it leaves that to the others.
 const CLOSING: Duration = TICK;
-/// How long a sender that finds the channel full holds back at the most, in turns of a spin loop of 10 to 25 ns.
-const HOLD_BACK: u32 = 64;
-/// How long a receiver does that follows on its sender's heels. (With half of it less came through, with twice as much hardly more.)
-const START: u32 = 128;
 /// The most messages that are leased under one [`Bias::move_as`](crate::bias::Bias::move_as).
 const RUN: usize = 64;
 /// Every so many sends at the most, the depth is looked at.
@@ -255,7 +252,7 @@ impl Channel {
             me,
             forks: fork::count(),
             waiting: Wait::default(),
-            patience: [Patience::new(), Patience::new()],
+            spin_budgets: [SpinBudget::new(&MACHINE), SpinBudget::new(&MACHINE)],
             burial,
             adopting,
             tasks,
@@ -856,135 +853,14 @@ impl Channel {
         self.region.prefault();
     }
 
-    /// Waits until `attempt` gives something: spins as long as the channel is to, then parks on `bell`, getting up at each tick to look
-    /// for the dead.
-    ///
-    /// `watch` gives the word that has to change first, `attempt` is told which slots to take, `left_behind` says whether, after a success, somebody else who
-    /// sleeps on the same bell has something to get up for.
-    fn wait<'a, T>(
-        &'a self,
-        end: End,
-        deadline: Option<Instant>,
-        watch: impl Fn() -> Option<(&'a AtomicU64, u64)>,
-        attempt: impl Fn(Room) -> Result<Option<T>>,
-        left_behind: impl Fn() -> bool,
-    ) -> Result<T> {
-        if let Some(found) = self.spin(end, deadline, &watch, &attempt)? {
-            return Ok(found);
-        }
-        let bell = match end {
-            End::Receiving => self.receivers(),
-            End::Sending => self.senders(),
-        };
-        let mut slept = false;
-        loop {
-            bell.claim_turn();
-            let ticket = bell.announce();
-            self.mend_hints();
-            self.look_around();
-            if let Some(found) = attempt(Room::Any)? {
-                if slept && left_behind() {
-                    bell.ring_if_parked();
-                }
-                return Ok(found);
-            }
-            let limit = time_left(deadline).ok_or(Error::Timeout)?.min(TICK);
-            fault!("announced, not asleep");
-            bell.sleep(ticket, limit);
-            fault!("woken");
-            bell.pass_on();
-            slept = true;
-            if let Some(found) = attempt(Room::Any)? {
-                if left_behind() {
-                    bell.ring_if_parked();
-                }
-                return Ok(found);
-            }
-        }
+    /// How those who wait here do so.
+    pub(crate) fn waiting(&self) -> Wait {
+        self.waiting
     }
 
-    /// The part of waiting before parking. `None` when it is time to park; never, where the channel is not to.
-    fn spin<'a, T>(
-        &'a self,
-        end: End,
-        deadline: Option<Instant>,
-        watch: impl Fn() -> Option<(&'a AtomicU64, u64)>,
-        attempt: impl Fn(Room) -> Result<Option<T>>,
-    ) -> Result<Option<T>> {
-        let patience = &self.patience[end as usize];
-        let budget = match self.waiting {
-            Wait::Spin => u32::MAX,
-            Wait::Adaptive if os::processors() > 1 => patience.budget(),
-            Wait::Adaptive | Wait::Park => 0,
-        };
-        if budget == 0 || (deadline.is_some() && time_left(deadline).is_none()) {
-            return if self.waiting == Wait::Spin { Err(Error::Timeout) } else { Ok(None) };
-        }
-        let gives_starts = end == End::Receiving && self.waiting == Wait::Adaptive;
-        if end == End::Sending {
-            self.hold_back(HOLD_BACK);
-        } else if gives_starts && patience.gives_start(self.ring().positions.count(self.ring().head().position())) {
-            self.hold_back(START);
-        }
-        let mut looks = 0;
-        let mut watched: Option<(&AtomicU64, u64)> = None;
-        while looks < budget {
-            looks += 1;
-            let glance = looks.is_multiple_of(GLANCE_EVERY);
-            if let Some((word, before)) = watched
-                && word.load(Ordering::Relaxed) == before
-                && !glance
-            {
-                spin_loop();
-                continue;
-            }
-            // Read before the attempt: what comes too late for that changes it.
-            let before = watch();
-            // A sender that spins waits for its turn, as long as that pays.
-            let room = if glance { Room::Any } else { Room::Next };
-            if let Some(found) = attempt(room)? {
-                patience.paid(looks);
-                if gives_starts {
-                    patience.followed(looks);
-                }
-                return Ok(Some(found));
-            }
-            if glance {
-                if time_left(deadline).is_none() {
-                    return if self.waiting == Wait::Spin { Err(Error::Timeout) } else { Ok(None) };
-                }
-                if self.waiting == Wait::Spin {
-                    looks = 0;
-                    self.look_while_spinning();
-                }
-            }
-            // Where the counter moved meanwhile, another word is the one to watch, and to be read before an attempt.
-            let is_next = |word: &AtomicU64| watch().is_some_and(|(next, _)| std::ptr::eq(next, word));
-            watched = before.filter(|(word, _)| is_next(word));
-        }
-        patience.in_vain();
-        Ok(None)
-    }
-
-    /// Lets the other end have a start: the receivers before one who found the channel full looks for room, the senders where a stream
-    /// of messages is received (see [`patience`](crate::patience)).
-    ///
-    /// Whoever follows on their heels takes each slot's line away from them while they are still at it, and both go at the pace of
-    /// lines that go back and forth, half as fast as they could. A sender delays nobody by it: there are as many messages as fit.
-    fn hold_back(&self, most: u32) {
-        for _ in 0..(self.info.geometry.capacity / 8).min(most) {
-            spin_loop();
-        }
-    }
-
-    /// What one who never parks does instead of what waiters do at each tick.
-    #[cold]
-    fn look_while_spinning(&self) {
-        self.mend_hints();
-        self.look_around();
-        if os::processors() == 1 {
-            std::thread::yield_now();
-        }
+    /// What decides how long those spin who wait at this end.
+    pub(crate) fn spin_budget(&self, end: End) -> &SpinBudget {
+        &self.spin_budgets[end as usize]
     }
 
     /// Recovers what the dead had. True if there were any.
@@ -1140,14 +1016,6 @@ impl Drop for Channel {
             self.leave_doors();
             self.table().leave(self.me);
         }
-    }
-}
-
-/// Until the deadline, or for ever; `None` once it has come.
-fn time_left(deadline: Option<Instant>) -> Option<Duration> {
-    match deadline {
-        None => Some(Duration::MAX),
-        Some(deadline) => deadline.checked_duration_since(Instant::now()).filter(|left| !left.is_zero()),
     }
 }
 

@@ -101,7 +101,8 @@ pub(crate) struct Parking {
     pub(crate) turn: AtomicU32,
     /// The door knocked at last. Any value is safe.
     pub(crate) last: AtomicU32,
-    pub(crate) _reserved: AtomicU32,
+    /// When somebody rang last: the low bits of [`Clock::now`](crate::spin::clock::Clock::now). Any value is safe.
+    pub(crate) rung: AtomicU32,
     /// One bit a door: tasks wait behind it. Set by the door's owner, cleared by whoever is about to knock.
     pub(crate) doors: [AtomicU64; DOORS / 64],
 }
@@ -185,7 +186,7 @@ impl Shared {
             word: word(),
             turn: word(),
             last: word(),
-            _reserved: word(),
+            rung: word(),
             doors: std::array::from_fn(|_| long()),
         };
         Box::new(Shared {

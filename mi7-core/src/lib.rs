@@ -14,6 +14,7 @@
 //! | the kernel | `os` (files, locks, clocks), `fork` (what a forked child inherits), `fifo` (doorbells) |
 //! | every byte of the file | `layout` → `region` (the mapping; the only casts) |
 //! | the protocol | `wait`, `bias` → `ring` → `recovery` |
+//! | how threads wait | `spin` (for how long they spin), `wait_loop` |
 //! | all together | [`Channel`], with `burial` (messages that kill their receivers) and `tasks` (wakers, not whose they are) |
 
 // Under loom there is no kernel: what needs one is left out, and so much is unused.
@@ -43,13 +44,15 @@ mod fork;
 #[cfg(not(loom))]
 mod os;
 #[cfg(not(loom))]
-mod patience;
-#[cfg(not(loom))]
 mod recovery;
 #[cfg(not(loom))]
 mod region;
 #[cfg(not(loom))]
+mod spin;
+#[cfg(not(loom))]
 mod tasks;
+#[cfg(not(loom))]
+mod wait_loop;
 
 #[cfg(not(loom))]
 pub use channel::{Channel, Grant, Held, Info, Snapshot, Spec};
@@ -62,8 +65,8 @@ pub use layout::{Geometry, MAX_ALIGN, MAX_DELIVERIES, MAX_SCHEMA, PARTICIPANTS};
 #[cfg(not(loom))]
 pub use os::{Location, default_directory, names, random, unix_nanos};
 #[cfg(not(loom))]
-pub use patience::Wait;
-#[cfg(not(loom))]
 pub use recovery::Participant;
+#[cfg(not(loom))]
+pub use spin::Wait;
 #[cfg(not(loom))]
 pub use tasks::{Desk, Doorbell, Surroundings, Waiting, Watch};

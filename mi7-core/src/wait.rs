@@ -263,6 +263,7 @@ impl Bell<'_> {
         fence(Ordering::SeqCst);
         // In any case, also where another ringer was first: that one wakes only one.
         self.parking.word.fetch_add(RING, Ordering::AcqRel);
+        self.stamp();
         sys::wake(&self.parking.word, u32::MAX >> 1);
         for door in 0..DOORS as u32 {
             if self.parking.take_bit(door) {
@@ -284,6 +285,7 @@ impl Bell<'_> {
     }
 
     fn wake_one(self) {
+        self.stamp();
         fault!("bell rung, nobody woken");
         let turn = &self.parking.turn;
         let whose = turn.load(Ordering::Relaxed);
@@ -334,9 +336,19 @@ impl Bell<'_> {
         })
     }
 
-    /// Sleeps until rung, but no longer than `limit`.
-    pub(crate) fn sleep(self, ticket: Ticket, limit: Duration) {
-        sys::sleep(&self.parking.word, ticket.0, limit);
+    /// Leaves word of when the ring was, from which a waiter tells what waking takes (see [`crate::spin`]).
+    fn stamp(self) {
+        #[cfg(not(loom))]
+        {
+            use crate::spin::clock::{Clock, MachineClock};
+            // Relaxed: the waiter finds it once the kernel has woken it, or measures nothing.
+            self.parking.rung.store(MachineClock.now() as u32, Ordering::Relaxed);
+        }
+    }
+
+    /// Sleeps until rung, but no longer than `limit`. True if it slept, and was woken by a ring.
+    pub(crate) fn sleep(self, ticket: Ticket, limit: Duration) -> bool {
+        sys::sleep(&self.parking.word, ticket.0, limit)
     }
 }
 
@@ -351,11 +363,11 @@ mod sys {
         futex::wake(word, futex::Flags::empty(), sleepers).unwrap_or(0)
     }
 
-    pub(super) fn sleep(word: &AtomicU32, ticket: u32, limit: Duration) {
+    pub(super) fn sleep(word: &AtomicU32, ticket: u32, limit: Duration) -> bool {
         let limit =
             futex::Timespec { tv_sec: limit.as_secs().min(1 << 40) as i64, tv_nsec: limit.subsec_nanos().into() };
         // Rung, timed out, interrupted or changed meanwhile: the caller looks again in each case.
-        let _ = futex::wait(word, futex::Flags::empty(), ticket, Some(&limit));
+        futex::wait(word, futex::Flags::empty(), ticket, Some(&limit)).is_ok()
     }
 }
 
@@ -390,12 +402,14 @@ mod sys {
         woke
     }
 
-    pub(super) fn sleep(word: &AtomicU32, ticket: u32, _: Duration) {
+    pub(super) fn sleep(word: &AtomicU32, ticket: u32, _: Duration) -> bool {
         let mut queue = SLEEPERS.lock().unwrap();
-        if word.load(Ordering::Relaxed) == ticket {
+        let sleeps = word.load(Ordering::Relaxed) == ticket;
+        if sleeps {
             queue.push((address(word), thread::current()));
             drop(queue);
             thread::park();
         }
+        sleeps
     }
 }
