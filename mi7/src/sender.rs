@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use mi7_core::{Channel, Grant, Memory};
 
+use crate::archive;
 use crate::channel::{SharedChannel, Status};
 use crate::message::ShmMessage;
 use crate::payload::{Payload, Slot};
@@ -235,6 +236,51 @@ impl<T: Payload> Loan<'_, T> {
 }
 
 impl<T: ShmMessage> Loan<'_, T> {
+    /// Fills the slot with zeros, and gives access to the archive that this makes: numbers are 0, options are `None`, texts and
+    /// lists are empty. It counts as written, and can be filled in: a large message need not be anywhere else.
+    ///
+    /// ```
+    /// use mi7::FixedVec;
+    ///
+    /// #[mi7::message]
+    /// struct Frame {
+    ///     number: u64,
+    ///     pixels: FixedVec<u32, 1_000_000>,
+    /// }
+    ///
+    /// # let directory = tempfile::tempdir()?;
+    /// # let options = mi7::SharedChannel::<Frame>::options().directory(directory.path()).capacity(1);
+    /// # let (tx, rx) = options.create("frames")?.split();
+    /// let mut loan = tx.loan()?;
+    /// let frame = loan.zeroed()?;
+    /// frame.number = 7.into();
+    /// for brightness in 0..640 * 480 {
+    ///     frame.pixels.try_push(&brightness)?;
+    /// }
+    /// loan.send()?;
+    /// assert_eq!(rx.recv()?.pixels[9], 9);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Encoding`] if zeros are not a valid archive of the type, as with `NonZero` numbers, and enums whose variants all
+    /// have other discriminants. The slot counts as unwritten then.
+    pub fn zeroed(&mut self) -> Result<&mut T::Archived> {
+        self.written = false;
+        let at = self.slot().at;
+        // SAFETY: the slot has the archive's size, and while the loan lasts it is nobody else's.
+        unsafe { at.write_bytes(0, size_of::<T::Archived>()) };
+        // SAFETY: the same, and it has the archive's alignment; the bytes are initialized.
+        if let Err(invalid) = unsafe { archive::check::<T>(at) } {
+            let why = format!("zeros are not a valid archive of `{}`: {invalid}; write a value", T::SCHEMA.name);
+            return Err(Error::Encoding { why });
+        }
+        self.written = true;
+        // SAFETY: it has just been found to be valid, and while the loan lasts it is nobody else's.
+        Ok(unsafe { at.cast::<T::Archived>().as_mut() })
+    }
+
     /// The place of the archive, which counts as unwritten from now on, to be filled in without a native value (a frame straight from a camera, say). It holds
     /// whatever bytes an earlier message left.
     pub fn as_uninit(&mut self) -> &mut MaybeUninit<T::Archived> {
