@@ -44,7 +44,8 @@ impl<T: Payload> Sender<T> {
     /// [`Error::Encoding`]; [`Error::Exhausted`] after years. Nothing was sent then.
     #[inline(always)]
     pub fn send(&self, message: &T) -> Result<()> {
-        self.write(self.claim(message, || None)?, message)
+        let ready = self.ready(message)?;
+        self.write(self.claim(|| None)?, message, ready)
     }
 
     /// Sends a message if there is room now.
@@ -54,11 +55,12 @@ impl<T: Payload> Sender<T> {
     /// [`Error::Full`], and those of [`send`](Self::send). The message is still the caller's.
     #[inline(always)]
     pub fn try_send(&self, message: &T) -> Result<()> {
+        let ready = self.ready(message)?;
         let grant = match self.core().claim_at_once(&self.memory) {
             Some(grant) => grant,
             None => self.core().try_claim(&self.memory)?,
         };
-        self.write(grant, message)
+        self.write(grant, message, ready)
     }
 
     /// Sends a message, waiting for room no longer than `timeout`.
@@ -68,7 +70,8 @@ impl<T: Payload> Sender<T> {
     /// [`Error::Timeout`], and those of [`send`](Self::send). The message is still the caller's.
     #[inline(always)]
     pub fn send_timeout(&self, message: &T, timeout: Duration) -> Result<()> {
-        self.write(self.claim(message, || Instant::now().checked_add(timeout))?, message)
+        let ready = self.ready(message)?;
+        self.write(self.claim(|| Instant::now().checked_add(timeout))?, message, ready)
     }
 
     /// Lends out the next slot, to write the message into it bit by bit, waiting for room while the channel is full.
@@ -91,29 +94,32 @@ impl<T: Payload> Sender<T> {
         Ok(self.loan_of(self.core().try_claim(&self.memory)?))
     }
 
-    /// Claims a slot for a message, waiting only if the message can be sent at all.
+    /// Makes a message ready to be written to a slot. What cannot be is refused here, before it takes one.
+    #[inline(always)]
+    pub(crate) fn ready(&self, message: &T) -> Result<T::Ready> {
+        message.ready(self.core().info().geometry.payload as usize)
+    }
+
+    /// Claims a slot.
     ///
     /// What is called out of line is not given the message. So where it has just been built, it need never have been in memory before it is
     /// in the slot; and need not be loaded from where it was stored in other pieces, for which the processor would first wait until
     /// all that was stored before has reached the cache, the last message in its slot included.
     #[inline(always)]
-    pub(crate) fn claim(&self, message: &T, deadline: impl FnOnce() -> Option<Instant>) -> Result<Grant> {
+    pub(crate) fn claim(&self, deadline: impl FnOnce() -> Option<Instant>) -> Result<Grant> {
         if let Some(grant) = self.core().claim_at_once(&self.memory) {
             return Ok(grant);
         }
         match self.core().try_claim(&self.memory) {
-            Err(Error::Full) => {
-                message.fits(self.channel.core().info().geometry.payload as usize)?;
-                self.core().claim_until(&self.memory, deadline())
-            }
+            Err(Error::Full) => self.core().claim_until(&self.memory, deadline()),
             other => other,
         }
     }
 
     #[inline(always)]
-    pub(crate) fn write(&self, grant: Grant, message: &T) -> Result<()> {
+    pub(crate) fn write(&self, grant: Grant, message: &T, ready: T::Ready) -> Result<()> {
         let mut loan = self.loan_of(grant);
-        loan.write(message)?;
+        loan.write_ready(message, ready)?;
         loan.send()
     }
 
@@ -205,8 +211,14 @@ impl<T: Payload> Loan<'_, T> {
     #[inline(always)]
     pub fn write(&mut self, message: &T) -> Result<()> {
         self.written = false;
+        let ready = self.sender.ready(message)?;
+        self.write_ready(message, ready)
+    }
+
+    #[inline(always)]
+    pub(crate) fn write_ready(&mut self, message: &T, ready: T::Ready) -> Result<()> {
         // SAFETY: the channel was made or opened for this type, and a granted slot is nobody else's.
-        unsafe { message.write(self.slot()) }?;
+        unsafe { message.write(ready, self.slot()) }?;
         self.written = true;
         Ok(())
     }
