@@ -159,9 +159,7 @@ pub enum Error {
         why: String,
     },
     /// What stands in the channel is no message of its type. It was dropped.
-    #[error(
-        "the {what} in the channel is wrong: found {found}, expected {expected}; another program wrote to the file: remove the channel and make it anew"
-    )]
+    #[error("the {what} in the channel is wrong: found {found}, expected {expected}; {}", cause(what))]
     Corrupt {
         /// The part that is wrong.
         what: &'static str,
@@ -173,6 +171,18 @@ pub enum Error {
     /// The channel has numbered all the messages it can (after years).
     #[error("the channel has used up its message numbers; remove it and make it anew")]
     Exhausted,
+}
+
+/// The likely cause of [`Error::Corrupt`], and what to do.
+fn cause(what: &str) -> &'static str {
+    match what {
+        // Its type is compared by name only when a channel is opened.
+        "encoded message" => {
+            "the sending program probably has another version of this type: build both programs from one definition \
+             (or another program wrote to the file: then remove the channel and make it anew)"
+        }
+        _ => "another program wrote to the file: remove the channel and make it anew",
+    }
 }
 
 /// `Result` with mi7's [`Error`].

@@ -70,6 +70,7 @@ impl<T: Payload> Sender<T> {
 
     #[inline(always)]
     fn send_quietly(&self, message: &T) -> Result<()> {
+        let ready = self.ready(message)?;
         let (channel, memory) = self.parts();
         let grant = match channel.claim_at_once(memory) {
             Some(grant) => grant,
@@ -77,13 +78,13 @@ impl<T: Payload> Sender<T> {
                 Err(Error::Full) => {
                     // For those who are to make room.
                     channel.wake_receivers()?;
-                    self.claim(message, || None)?
+                    self.claim(|| None)?
                 }
                 claimed => claimed?,
             },
         };
         let mut loan = self.loan_of(grant);
-        loan.write(message)?;
+        loan.write_ready(message, ready)?;
         loan.send_quietly()
     }
 

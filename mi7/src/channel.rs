@@ -502,6 +502,11 @@ impl<T: Payload> Options<T> {
             );
         }
         if info.fingerprint != kind.fingerprint || info.schema != kind.schema {
+            if kind.encoding != Encoding::Archive {
+                // Of these types there is no more than the name.
+                let quoted = |schema| format!("`{}`", title(schema));
+                return mismatch("the message type", quoted(&info.schema), quoted(&kind.schema));
+            }
             return match schema::first_difference(&kind.schema, &info.schema) {
                 // Not in a field, but in what the whole is.
                 Some(difference) if difference.field == title(&kind.schema) => {
