@@ -63,8 +63,8 @@
 
 use std::cell::Cell;
 use std::fs::File;
-use std::path::Path;
 
+use crate::directory::Directory;
 use crate::layout::Entry;
 use crate::os;
 use crate::position::Owner;
@@ -82,7 +82,7 @@ pub(crate) struct Table<'a> {
     pub(crate) region: &'a Region,
     pub(crate) file: &'a File,
     /// Where the doorbells lie.
-    pub(crate) directory: &'a Path,
+    pub(crate) directory: &'a Directory,
 }
 
 /// A row of the table.

@@ -261,7 +261,7 @@ pub fn receiver<T: Payload>(name: &str) -> Result<Receiver<T>> {
 ///
 /// # Errors
 ///
-/// [`Error::NotFound`], [`Error::InvalidName`], [`Error::PermissionDenied`].
+/// [`Error::NotFound`], [`Error::NoDirectory`], [`Error::InvalidName`], [`Error::PermissionDenied`].
 pub fn remove(name: &str) -> Result<()> {
     channel::remove(None, name)
 }
