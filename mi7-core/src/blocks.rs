@@ -7,13 +7,22 @@
 //! # Whether a file has holes
 //!
 //! `fallocate` over the whole file leaves none. But where nothing is missing it takes up to 70 µs a MiB in memory, for it looks at every
-//! page, so on tmpfs the number of blocks is asked first. There it counts the file's own pages and nothing else, so a file that has
-//! exactly as many as its length takes has all of them. The exceptions are pages *behind* its end: a huge page may reach beyond it
-//! (`st_blksize` is its size where the file system uses huge pages, and the length is rounded up to that), and somebody may have allocated
-//! some there on purpose (`fallocate -n`) to make up for holes, which is not found out; he could as well make holes later.
+//! page, and some file systems refuse it when they are full even then. So what is there is asked first:
 //!
-//! Other file systems count blocks that are not the file's data (ext4 its extents' index), so there `fallocate` is called each time. It is
-//! idempotent, so any number of processes may open a file at once, and where it fails it takes back only what it added itself.
+//! - tmpfs says how many blocks the file has. It counts the file's own pages and nothing else, so a file that has exactly as many as its
+//!   length takes has all of them. The exceptions are pages *behind* its end: a huge page may reach beyond it (`st_blksize` is its size
+//!   where the file system uses huge pages, and the length is rounded up to that); and somebody may have allocated some there on purpose
+//!   (`fallocate -n`) to make up for holes, which is not found out. He could as well make holes later.
+//! - Others count blocks that are not the file's data, but say where each byte lies ([`extents`](crate::extents)).
+//!
+//! Making whole is idempotent, so any number of processes may open a file at once, and where it fails it takes back only what it added
+//! itself.
+//!
+//! # Copy on write
+//!
+//! Space that is shared with another file (`cp --reflink`, which is what `cp` does on xfs and btrfs) is not there either: the first store
+//! takes a new block. It is given its own (`FALLOC_FL_UNSHARE_RANGE`), or the file is refused. btrfs writes *everything* to a new place,
+//! unless a file is marked otherwise while it is empty; a channel's file is, and one that is not is refused.
 //!
 //! # Limits and signals
 //!
@@ -29,6 +38,7 @@ use rustix::io::Errno;
 use rustix::process::{Resource, getrlimit};
 
 use crate::error::{Error, Result, failure};
+use crate::extents;
 
 /// The first piece after an interruption, in bytes: some 100 µs in memory.
 const PIECE: u64 = 1 << 20;
@@ -36,6 +46,8 @@ const PIECE: u64 = 1 << 20;
 const SMALLEST: u64 = 4096;
 /// `f_type` of tmpfs, from Linux's `uapi/linux/magic.h`.
 const TMPFS: u64 = 0x0102_1994;
+/// That of btrfs.
+const BTRFS: u64 = 0x9123_683E;
 
 /// Gives a new file its length, with all blocks.
 pub(crate) fn allocate(file: &File, len: u64, path: &Path) -> Result<()> {
@@ -43,17 +55,33 @@ pub(crate) fn allocate(file: &File, len: u64, path: &Path) -> Result<()> {
     if getrlimit(Resource::Fsize).current.is_some_and(|longest| longest < len) || !has_room(file, len) {
         return Err(no_space());
     }
+    if kind_of(file) == BTRFS {
+        extents::write_in_place(file).map_err(|errno| failure("ioctl(FS_IOC_SETFLAGS)", path, errno))?;
+    }
     in_pieces(len, |at, bytes| fs::fallocate(file, FallocateFlags::empty(), at, bytes))
         .map_err(|errno| if is_want_of_space(errno) { no_space() } else { failure("fallocate", path, errno) })
 }
 
 /// Sees to it that a file that is about to be mapped has all its blocks.
 pub(crate) fn make_whole(file: &File, len: u64, path: &Path) -> Result<()> {
-    let failed = |call, errno| failure(call, path, errno);
-    let status = fs::fstat(file).map_err(|errno| failed("fstat", errno))?;
+    let status = fs::fstat(file).map_err(|errno| failure("fstat", path, errno))?;
     let present = status.st_blocks as u64 * 512;
-    let is_tmpfs = fs::fstatfs(file).is_ok_and(|system| system.f_type as u64 == TMPFS);
-    if is_tmpfs && present == len.next_multiple_of((status.st_blksize as u64).max(1)) {
+    let kind = kind_of(file);
+    let flawed = |found: String, expected: String| Error::NotAChannel {
+        path: path.to_owned(),
+        what: "content",
+        found,
+        expected,
+    };
+    if kind == BTRFS && !extents::is_written_in_place(file) {
+        let found = "on a btrfs that writes each change to a new place".into();
+        return Err(flawed(found, "written in place (`chattr +C` on the directory that it is copied to)".into()));
+    }
+    let is_whole = match kind {
+        TMPFS => present == len.next_multiple_of((status.st_blksize as u64).max(1)),
+        _ => extents::cover(file, len) == Ok(true),
+    };
+    if is_whole {
         return Ok(());
     }
     let no_space = || Error::NoSpace { path: path.to_owned(), bytes: len };
@@ -61,26 +89,33 @@ pub(crate) fn make_whole(file: &File, len: u64, path: &Path) -> Result<()> {
         return Err(no_space());
     }
     // Of a file that somebody has just cut off, the length stays what it is: it is found too short by those who use it.
-    match in_pieces(len, |at, bytes| fs::fallocate(file, FallocateFlags::KEEP_SIZE, at, bytes)) {
-        Ok(()) => Ok(()),
+    let fill = |flags| in_pieces(len, |at, bytes| fs::fallocate(file, flags | FallocateFlags::KEEP_SIZE, at, bytes));
+    let filled = match fill(FallocateFlags::UNSHARE_RANGE) {
+        Err(Errno::OPNOTSUPP | Errno::INVAL) => fill(FallocateFlags::empty()),
+        other => other,
+    };
+    let holes = |why: &str| {
+        let found = format!("{present} of {len} bytes and holes, or shared with another file, {why}");
+        flawed(found, format!("all {len} bytes, as in a copy made with `cp --sparse=never --reflink=never`"))
+    };
+    match filled {
+        Ok(()) if kind == TMPFS || extents::cover(file, len) != Ok(false) => Ok(()),
+        Ok(()) => Err(holes("which its file system does not change")),
         Err(errno) if is_want_of_space(errno) => Err(no_space()),
         // Such a file system knows no blocks that are allocated and unwritten, so a hole is where nothing was written. One that does not
         // know where its holes are says that there are none, so both have to hold.
         Err(Errno::OPNOTSUPP | Errno::NOSYS) => {
             let first_hole = fs::seek(file, SeekFrom::Hole(0)).unwrap_or(0);
-            if present >= len && first_hole >= len { Ok(()) } else { Err(has_holes(path, present, len)) }
+            let is_written = present >= len && first_hole >= len;
+            if is_written { Ok(()) } else { Err(holes("which its file system cannot fill (it has no fallocate)")) }
         }
-        Err(errno) => Err(failed("fallocate", errno)),
+        Err(errno) => Err(failure("fallocate", path, errno)),
     }
 }
 
-fn has_holes(path: &Path, present: u64, len: u64) -> Error {
-    Error::NotAChannel {
-        path: path.to_owned(),
-        what: "content",
-        found: format!("{present} of {len} bytes and holes, which its file system cannot fill (it has no fallocate)"),
-        expected: format!("all {len} bytes, as in a copy made with `cp --sparse=never`"),
-    }
+/// What kind of file system a file is on: its `f_type`.
+fn kind_of(file: &File) -> u64 {
+    fs::fstatfs(file).map_or(0, |system| system.f_type as u64)
 }
 
 /// Whether the file system has so many bytes at all. Asked first, so that what cannot succeed does not use up what others need meanwhile.
