@@ -262,7 +262,7 @@ pub(crate) fn failure(call: &'static str, path: &Path, errno: Errno) -> Error {
 fn make_it(missing: &Path) -> &'static str {
     if missing.starts_with("/proc") {
         "mount the proc file system: a channel's file gets its name by it"
-    } else if missing.starts_with("/dev") && !missing.starts_with("/dev/shm/") {
+    } else if [Path::new("/dev"), Path::new("/dev/shm")].contains(&missing) {
         "mount a tmpfs there, or choose another directory with options().directory()"
     } else {
         "make it first (of a channel's directory mi7 makes the last part only), or choose another directory"
