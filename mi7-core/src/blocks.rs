@@ -26,9 +26,9 @@
 //!
 //! # Limits and signals
 //!
-//! `fallocate` beyond the limit on file sizes (`ulimit -f`) kills the process by SIGXFSZ, so the limit is looked at before. It gives up
-//! with EINTR at any signal, having taken back what it did: under an interval timer it would never come to the end of a large file. So
-//! once it was interrupted it goes on in pieces, ever smaller ones until they fit between two signals.
+//! `fallocate` beyond the limit on file sizes (`ulimit -f`) kills the process by SIGXFSZ, so the limit is looked at before. On
+//! older systems it gives up with EINTR at any signal, having taken back what it did: under an interval timer it would never come to the
+//! end of a large file. So once it was interrupted it goes on in pieces, ever smaller ones until they fit between two signals.
 
 use std::fs::File;
 use std::path::Path;

@@ -110,6 +110,24 @@ fn an_interval_timer_hinders_nothing() {
     }
 }
 
+#[test]
+fn an_allocation_that_is_interrupted_goes_on_in_pieces() {
+    let stage = Stage::new(ACTOR);
+    let mut command = Command::new(ACTOR);
+    command.arg(stage.path()).arg("parcel").env("WITH_SIGNALS", "1");
+    let mut actor = Actor::spawn(command);
+    actor.must("create parcels capacity=20000 deliveries=1");
+    for name in ["parcels", "parcels.dead"] {
+        assert_eq!(actor.ask(&format!("missing {name}")), "0");
+    }
+    actor.must("detach");
+    actor.must("copy parcels copied");
+    actor.must("open copied");
+    assert_eq!(actor.ask("missing copied"), "0", "made whole");
+    actor.must("churn 1");
+    actor.finish();
+}
+
 // ---- the umask -----------------------------------------------------------------------------------------------------
 
 /// Actors that are not root, whose rights are then those that the modes give them, in a directory that is still to be made.

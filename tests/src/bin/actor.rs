@@ -3,7 +3,8 @@
 //! One command a line, one reply a line: `ok`, `error VARIANT text`, or what the command says. A received message is shown as
 //! `got SENDER NUMBER DELIVERIES`, or `torn` if any byte of it is wrong.
 //!
-//! With `WITHOUT_MEMBARRIER` or `WITHOUT_FALLOCATE` in its environment it has a kernel that knows no such call.
+//! With `WITHOUT_MEMBARRIER` or `WITHOUT_FALLOCATE` in its environment it has a kernel that knows no such call; with
+//! `WITH_SIGNALS`, one where signals interrupt each `fallocate` of more than 64 KiB.
 //!
 //! With the kind `home` it takes no commands, but says what comes of attaching to a channel in the default directory.
 //!
@@ -50,6 +51,9 @@ fn main() {
     }
     if std::env::var_os("WITHOUT_FALLOCATE").is_some() {
         mi7_tests::seccomp::refuse(libc::SYS_fallocate);
+    }
+    if std::env::var_os("WITH_SIGNALS").is_some() {
+        mi7_tests::seccomp::interrupt_fallocate_of_more_than(1 << 16);
     }
     let mut arguments = std::env::args().skip(1);
     let directory = PathBuf::from(arguments.next().expect("actor DIRECTORY KIND"));
