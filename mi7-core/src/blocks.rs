@@ -1,34 +1,42 @@
 //! The blocks of a channel's file: all of them are there before anybody maps it.
 //!
-//! A store to a mapped page whose block is missing has the kernel take one, and is SIGBUS where there is none left. So a new file is
-//! allocated in full ([`allocate`]), and whoever opens a file sees to it that no block is missing ([`make_whole`]): a copy made by
-//! `cp --sparse`, a restored backup, or a file that was truncated and extended again has holes.
+//! A store to a mapped page whose block is missing has the kernel take one, and is SIGBUS where
+//! there is none left. So a new file is allocated in full ([`allocate`]), and whoever opens a file
+//! sees to it that no block is missing ([`make_whole`]): a copy made by `cp --sparse`, a restored
+//! backup, or a file that was truncated and extended again has holes.
 //!
 //! # Whether a file has holes
 //!
-//! `fallocate` over the whole file leaves none. But where nothing is missing it takes up to 70 µs a MiB in memory, for it looks at every
-//! page, and some file systems refuse it when they are full even then. So what is there is asked first:
+//! `fallocate` over the whole file leaves none. But where nothing is missing it takes up to 70 µs a
+//! MiB in memory, for it looks at every page, and some file systems refuse it when they are full
+//! even then. So what is there is asked first:
 //!
-//! - tmpfs says how many blocks the file has. It counts the file's own pages and nothing else, so a file that has exactly as many as its
-//!   length takes has all of them. The exceptions are pages *behind* its end: a huge page may reach beyond it (`st_blksize` is its size
-//!   where the file system uses huge pages, and the length is rounded up to that); and somebody may have allocated some there on purpose
-//!   (`fallocate -n`) to make up for holes, which is not found out. He could as well make holes later.
-//! - Others count blocks that are not the file's data, but say where each byte lies ([`extents`](crate::extents)).
+//! - tmpfs says how many blocks the file has. It counts the file's own pages and nothing else, so a
+//!   file that has exactly as many as its length takes has all of them. The exceptions are pages
+//!   *behind* its end: a huge page may reach beyond it (`st_blksize` is its size where the file
+//!   system uses huge pages, and the length is rounded up to that); and somebody may have allocated
+//!   some there on purpose (`fallocate -n`) to make up for holes, which is not found out: whoever
+//!   does that could as well make holes later.
+//! - Others count blocks that are not the file's data, but say where each byte lies ([`extents`]).
 //!
-//! Making whole is idempotent, so any number of processes may open a file at once, and where it fails it takes back only what it added
-//! itself.
+//! Making whole is idempotent, so any number of processes may open a file at once, and where it
+//! fails it takes back only what it added itself.
 //!
 //! # Copy on write
 //!
-//! Space that is shared with another file (`cp --reflink`, which is what `cp` does on xfs and btrfs) is not there either: the first store
-//! takes a new block. It is given its own (`FALLOC_FL_UNSHARE_RANGE`), or the file is refused. btrfs writes *everything* to a new place,
-//! unless a file is marked otherwise while it is empty; a channel's file is, and one that is not is refused.
+//! Space that is shared with another file (`cp --reflink`, which is what `cp` does on xfs and
+//! btrfs) is not there either: the first store takes a new block. It is given its own
+//! (`FALLOC_FL_UNSHARE_RANGE`), or the file is refused. btrfs writes *everything* to a new place,
+//! unless a file is marked otherwise while it is empty; a channel's file is, and one that is not is
+//! refused.
 //!
 //! # Limits and signals
 //!
-//! `fallocate` beyond the limit on file sizes (`ulimit -f`) kills the process by SIGXFSZ, so the limit is looked at before. On
-//! older systems it gives up with EINTR at any signal, having taken back what it did: under an interval timer it would never come to the
-//! end of a large file. So once it was interrupted it goes on in pieces, ever smaller ones until they fit between two signals.
+//! `fallocate` beyond the limit on file sizes (`ulimit -f`) kills the process by SIGXFSZ, so the
+//! limit is looked at before. On older systems it gives up with EINTR at any signal, having taken
+//! back what it did: under an interval timer it would never come to the end of a large file. So
+//! once it was interrupted it goes on in pieces, ever smaller ones until they fit between two
+//! signals.
 
 use std::fs::File;
 use std::path::Path;
@@ -88,7 +96,8 @@ pub(crate) fn make_whole(file: &File, len: u64, path: &Path) -> Result<()> {
     if !has_room(file, len.saturating_sub(present)) {
         return Err(no_space());
     }
-    // Of a file that somebody has just cut off, the length stays what it is: it is found too short by those who use it.
+    // Of a file that somebody has just cut off, the length stays what it is: it is found too short
+    // by those who use it.
     let fill = |flags| in_pieces(len, |at, bytes| fs::fallocate(file, flags | FallocateFlags::KEEP_SIZE, at, bytes));
     let filled = match fill(FallocateFlags::UNSHARE_RANGE) {
         Err(Errno::OPNOTSUPP | Errno::INVAL) => fill(FallocateFlags::empty()),
@@ -102,8 +111,9 @@ pub(crate) fn make_whole(file: &File, len: u64, path: &Path) -> Result<()> {
         Ok(()) if kind == TMPFS || extents::cover(file, len) != Ok(false) => Ok(()),
         Ok(()) => Err(holes("which its file system does not change")),
         Err(errno) if is_want_of_space(errno) => Err(no_space()),
-        // Such a file system knows no blocks that are allocated and unwritten, so a hole is where nothing was written. One that does not
-        // know where its holes are says that there are none, so both have to hold.
+        // Such a file system knows no blocks that are allocated and unwritten, so a hole is where
+        // nothing was written. One that does not know where its holes are says that there are none,
+        // so both have to hold.
         Err(Errno::OPNOTSUPP | Errno::NOSYS) => {
             let first_hole = fs::seek(file, SeekFrom::Hole(0)).unwrap_or(0);
             let is_written = present >= len && first_hole >= len;
@@ -118,7 +128,8 @@ fn kind_of(file: &File) -> u64 {
     fs::fstatfs(file).map_or(0, |system| system.f_type as u64)
 }
 
-/// Whether the file system has so many bytes at all. Asked first, so that what cannot succeed does not use up what others need meanwhile.
+/// Whether the file system has so many bytes at all. Asked first, so that what cannot succeed does
+/// not use up what others need meanwhile.
 fn has_room(file: &File, bytes: u64) -> bool {
     // A tmpfs without a limit says that it has no blocks.
     fs::fstatvfs(file)

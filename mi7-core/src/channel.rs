@@ -113,7 +113,8 @@ impl Info {
     ///
     /// # Errors
     ///
-    /// [`Error::NotFound`], [`Error::NoDirectory`], [`Error::NotAChannel`], [`Error::PermissionDenied`].
+    /// [`Error::NotFound`], [`Error::NoDirectory`], [`Error::NotAChannel`],
+    /// [`Error::PermissionDenied`].
     pub fn read(location: &Location) -> Result<Self> {
         let (_, preamble, schema) = Region::open(location)?;
         Ok(Info::new(&preamble, schema))
@@ -201,8 +202,9 @@ impl Channel {
     ///
     /// # Errors
     ///
-    /// [`Error::AlreadyExists`], [`Error::NoSpace`], [`Error::InvalidOption`], [`Error::PermissionDenied`],
-    /// [`Error::UnsafeDirectory`], [`Error::NoDirectory`]. In each case nothing was made.
+    /// [`Error::AlreadyExists`], [`Error::NoSpace`], [`Error::InvalidOption`],
+    /// [`Error::PermissionDenied`], [`Error::UnsafeDirectory`], [`Error::NoDirectory`]. In each
+    /// case nothing was made.
     pub fn create(location: Location, spec: &Spec<'_>) -> Result<Self> {
         let location = location.hold(true)?;
         let letters = burial::prepare(&location, spec)?;
@@ -222,8 +224,9 @@ impl Channel {
     ///
     /// # Errors
     ///
-    /// [`Error::NotFound`], [`Error::NoDirectory`], [`Error::NotAChannel`], [`Error::PermissionDenied`], [`Error::TableFull`], and those
-    /// of `accept`, before anything in the channel was touched. [`Error::NoSpace`] for a file with holes that cannot be filled.
+    /// [`Error::NotFound`], [`Error::NoDirectory`], [`Error::NotAChannel`],
+    /// [`Error::PermissionDenied`], [`Error::TableFull`], and those of `accept`, before anything in
+    /// the channel was touched. [`Error::NoSpace`] for a file with holes that cannot be filled.
     pub fn open(location: Location, accept: impl FnOnce(&Info) -> Result<()>) -> Result<Self> {
         let location = location.hold(false)?;
         let (file, preamble, schema) = Region::open(&location)?;
@@ -1000,8 +1003,8 @@ impl Channel {
         self.ring().tail().is_closed() || self.ring().shared().hints.0.closed.load(Ordering::Relaxed) != 0
     }
 
-    /// Whether the file has lost its name, be it that it was removed or that another file has it: the handles that are left still reach
-    /// each other, but nobody new comes.
+    /// Whether the file has lost its name, be it that it was removed or that another file has it:
+    /// the handles that are left still reach each other, but nobody new comes.
     pub fn is_removed(&self) -> bool {
         rustix::fs::fstat(&self.file).is_ok_and(|status| {
             status.st_nlink == 0

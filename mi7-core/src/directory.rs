@@ -1,17 +1,21 @@
 //! The directory that a channel lies in, held open for as long as the channel is.
 //!
-//! A path is looked up once, when a channel is made or opened. All that a process does there later (the dead letters' channel, doorbells,
-//! sweeping) goes by the descriptor. So it makes no difference if the process changes its working directory, or if the directory is
-//! moved, or removed and made anew, as a service manager does with what lies in `/dev/shm`: what belongs to the old one is looked for in
-//! the old one. All channels of a process that lie in one directory share its descriptor, which is inert (`O_PATH`): it only names
-//! the directory, and a forked child can do no harm with it.
+//! A path is looked up once, when a channel is made or opened. All that a process does there later
+//! (the dead letters' channel, doorbells, sweeping) goes by the descriptor. So it makes no
+//! difference if the process changes its working directory, or if the directory is moved, or
+//! removed and made anew, as a service manager does with what lies in `/dev/shm`: what belongs to
+//! the old one is looked for in the old one. All channels of a process that lie in one directory
+//! share its descriptor, which is inert (`O_PATH`): it only names the directory, and a forked child
+//! can do no harm with it.
 //!
 //! # How a directory is made
 //!
-//! With mode 0700, whatever the umask. An umask that takes rights from the owner (0777, say) would leave a directory that the others of
-//! this user cannot use, until its maker has changed the mode, or for ever if it dies before. So under such an umask the directory is
-//! made under another name beside it, and gets its own name when it has its mode, unless somebody else was faster. A maker that dies in
-//! between leaves an empty directory `.mi7-` and sixteen hexadecimal digits, which is in nobody's way.
+//! With mode 0700, whatever the umask. An umask that takes rights from the owner (0777, say) would
+//! leave a directory that the others of this user cannot use, until its maker has changed the mode,
+//! or for ever if it dies before. So under such an umask the directory is made under another name
+//! beside it, and gets its own name when it has its mode, unless somebody else was faster. A maker
+//! that dies in between leaves an empty directory `.mi7-` and sixteen hexadecimal digits, which is
+//! in nobody's way.
 
 use std::hash::{Hash, Hasher};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
@@ -39,7 +43,8 @@ pub(crate) struct Directory {
 static OPEN: Mutex<Vec<Weak<Directory>>> = Mutex::new(Vec::new());
 
 impl Directory {
-    /// Opens a directory, for the channel whose file is `channel`; made first if there is none and `make` says so.
+    /// Opens a directory, for the channel whose file is `channel`; made first if there is none and
+    /// `make` says so.
     ///
     /// One that the user has not `chosen` must be this user's alone.
     pub(crate) fn open(path: &Path, chosen: bool, make: bool, channel: &Path) -> Result<Arc<Self>> {
@@ -49,7 +54,8 @@ impl Directory {
             check_owner(path, &status)?;
         }
         let directory = Directory { file, path: path.to_owned(), device: status.st_dev, inode: status.st_ino };
-        // Where another thread is at it (or was, when this process was forked), this channel has a descriptor of its own.
+        // Where another thread is at it (or was, when this process was forked), this channel has a
+        // descriptor of its own.
         let Ok(mut open) = OPEN.try_lock() else { return Ok(Arc::new(directory)) };
         open.retain(|known| known.strong_count() > 0);
         if let Some(known) = open.iter().filter_map(Weak::upgrade).find(|known| **known == directory) {
@@ -208,8 +214,8 @@ fn make(path: &Path) -> Result<(), Errno> {
     }
 }
 
-/// Whether the umask takes rights from the owner of a new file. Asking for it in any other way would change it for a moment, for all
-/// threads.
+/// Whether the umask takes rights from the owner of a new file. Asking for it in any other way
+/// would change it for a moment, for all threads.
 fn umask_takes_from_the_owner() -> bool {
     // A thread may have one of its own. Linux 4.7 has the line.
     let status = std::fs::read_to_string("/proc/thread-self/status").unwrap_or_default();

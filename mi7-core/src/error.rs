@@ -10,8 +10,9 @@ use rustix::io::Errno;
 ///
 /// The first group is met when a channel is made or opened, the second in sending and receiving.
 ///
-/// `{:?}` shows the name of the variant and then the text, such as `Closed: the channel is closed …`: so a program whose `main` returns
-/// [`Result`] tells its user what happened, and so does [`unwrap`](std::result::Result::unwrap).
+/// `{:?}` shows the name of the variant and then the text, such as
+/// `Closed: the channel is closed …`: so a program whose `main` returns [`Result`] tells its user
+/// what happened, and so does [`unwrap`](std::result::Result::unwrap).
 #[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
@@ -75,8 +76,9 @@ pub enum Error {
         /// What it should be.
         expected: String,
     },
-    /// There is no room for the channel's file: its file system is full, a quota is used up, or this process may not make files that
-    /// long (`ulimit -f`). The text says which. Nothing was left behind.
+    /// There is no room for the channel's file: its file system is full, a quota is used up, or
+    /// this process may not make files that long (`ulimit -f`). The text says which. Nothing was
+    /// left behind.
     #[error("no room for the {bytes} bytes of {}: {}", path.display(), room(path, *bytes))]
     NoSpace {
         /// The channel's file.
@@ -125,7 +127,8 @@ pub enum Error {
         /// How many processes can have a channel open.
         participants: u32,
     },
-    /// Tasks of as many async runtimes as possible wait for the channel (or watches, of which each counts as one).
+    /// Tasks of as many async runtimes as possible wait for the channel (or watches, of which each
+    /// counts as one).
     #[error(
         "the channel {} is waited for by the tasks of {runtimes} async runtimes (a watch counts as one), as many as a channel can have; \
          let more tasks share a runtime, or drop a watch",
@@ -269,7 +272,8 @@ fn make_it(missing: &Path) -> &'static str {
     }
 }
 
-/// What keeps a file from having so many bytes, and what to do. As it stands when the text is made, which is soon after the error.
+/// What keeps a file from having so many bytes, and what to do. As it stands when the text is made,
+/// which is soon after the error.
 fn room(path: &Path, bytes: u64) -> String {
     let longest = rustix::process::getrlimit(rustix::process::Resource::Fsize).current;
     if let Some(longest) = longest.filter(|longest| *longest < bytes) {

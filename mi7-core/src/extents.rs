@@ -1,6 +1,8 @@
-//! Where the data of a file on a disk lies (`FIEMAP`): whether each of its bytes has a place of its own.
+//! Where the data of a file on a disk lies (`FIEMAP`): whether each of its bytes has a place of its
+//! own.
 //!
-//! The system call is described in Linux's `Documentation/filesystems/fiemap.rst`, its structures are in `uapi/linux/fiemap.h`.
+//! The system call is described in Linux's `Documentation/filesystems/fiemap.rst`, its structures
+//! are in `uapi/linux/fiemap.h`.
 
 use std::fs::File;
 use std::mem::{offset_of, size_of};
@@ -40,10 +42,12 @@ const _: () = assert!(size_of::<Extent>() == 56 && offset_of!(Map, extents) == 3
 
 /// `FS_IOC_FIEMAP`, whose number has the size of the structure without the extents.
 const FIEMAP: Opcode = opcode::read_write::<[u64; 4]>(b'f', 11);
-/// The data is compressed or encrypted, lies within the metadata, or is another file's as well: writing to it takes new space.
+/// The data is compressed or encrypted, lies within the metadata, or is another file's as well:
+/// writing to it takes new space.
 const NOT_ITS_OWN: u32 = 0x0008 | 0x0200 | 0x2000;
 
-/// Whether each of the first `len` bytes has a place of its own, written to or not. An error where the file system cannot tell.
+/// Whether each of the first `len` bytes has a place of its own, written to or not. An error where
+/// the file system cannot tell.
 pub(crate) fn cover(file: &File, len: u64) -> Result<bool, Errno> {
     let mut covered = 0;
     while covered < len {
@@ -57,7 +61,8 @@ pub(crate) fn cover(file: &File, len: u64) -> Result<bool, Errno> {
             extents: [Extent::default(); EXTENTS],
         };
         retry_on_intr(|| {
-            // SAFETY: the call reads and writes a `struct fiemap` with as many extents as it says, which `Map` is.
+            // SAFETY: the call reads and writes a `struct fiemap` with as many extents as it says,
+            // which `Map` is.
             let request = unsafe { Updater::<FIEMAP, Map>::new(&mut map) };
             // SAFETY: as above; it changes nothing but what it is given.
             unsafe { ioctl(file, request) }
@@ -76,7 +81,8 @@ pub(crate) fn cover(file: &File, len: u64) -> Result<bool, Errno> {
     Ok(true)
 }
 
-/// Has the file system write to the file's data where it lies, rather than elsewhere. Of a file that has none yet.
+/// Has the file system write to the file's data where it lies, rather than elsewhere. Of a file
+/// that has none yet.
 pub(crate) fn write_in_place(file: &File) -> Result<(), Errno> {
     let flags = rustix::fs::ioctl_getflags(file)?;
     rustix::fs::ioctl_setflags(file, flags | IFlags::NOCOW)

@@ -7,15 +7,19 @@
 //!
 //! # Without a name
 //!
-//! No FIFO can be made in a directory that was removed (a service manager does that with what lies in `/dev/shm`), that is full, or that
-//! this process may not write to; and with the directory go the names that the FIFOs in it had. So a doorbell that gets no name is a pipe
-//! ([`without_name`]), and a door says where its owner has it open ([`Place`]). Who finds no FIFO of the name opens it by
-//! `/proc/<pid>/fd/<descriptor>`, which the kernel lets processes of the same user and pid namespace do. For all others the doorbell is as
-//! if it were not there: tasks are woken by their ticks, 0.1 s later at the most.
+//! No FIFO can be made in a directory that was removed (a service manager does that with what lies
+//! in `/dev/shm`), that is full, or that this process may not write to; and with the directory go
+//! the names that the FIFOs in it had. So a doorbell that gets no name is a pipe
+//! ([`without_name`]), and a door says where its owner has it open ([`Place`]). Who finds no FIFO
+//! of the name opens it by `/proc/<pid>/fd/<descriptor>`, which the kernel lets processes of the
+//! same user and pid namespace do. For all others the doorbell is as if it were not there: tasks
+//! are woken by their ticks, 0.1 s later at the most.
 //!
-//! A door can name anything, for whoever may write to the channel may write to its doors. So (1) what is opened is first opened by
-//! `O_PATH`, which does nothing to it, and has to be the very pipe or FIFO that the door names: a pid that was given to another process
-//! leads nowhere. And (2) it is done only in channels that no other user can open, so nobody has a ringer of more rights write anywhere.
+//! A door can name anything, for whoever may write to the channel may write to its doors. So (1)
+//! what is opened is first opened by `O_PATH`, which does nothing to it, and has to be the very
+//! pipe or FIFO that the door names: a pid that was given to another process leads nowhere. And (2)
+//! it is done only in channels that no other user can open, so nobody has a ringer of more rights
+//! write anywhere.
 
 use std::io::{self, IoSlice};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
@@ -80,7 +84,8 @@ pub(crate) fn make(directory: &Directory, id: u64, mode: u32, group: u32) -> Res
 fn open_new(directory: &Directory, name: &str) -> Result<OwnedFd, Errno> {
     let flags = OFlags::RDWR | OFlags::NONBLOCK | OFlags::CLOEXEC;
     match retry_on_intr(|| fs::openat(directory, name, flags | OFlags::NOFOLLOW, Mode::empty())) {
-        // An umask that takes rights from the owner. By a descriptor, for the name may be another file's by now.
+        // An umask that takes rights from the owner. By a descriptor, for the name may be another
+        // file's by now.
         Err(Errno::ACCESS) => {
             let path = OFlags::PATH | OFlags::CLOEXEC | OFlags::NOFOLLOW;
             let fifo = retry_on_intr(|| fs::openat(directory, name, path, Mode::empty()))?;
@@ -100,7 +105,8 @@ pub(crate) fn without_name() -> Result<OwnedFd, Errno> {
     // One descriptor for both, as of a FIFO.
     let both = OFlags::RDWR | OFlags::NONBLOCK | OFlags::CLOEXEC;
     retry_on_intr(|| fs::open(held(&reader), both, Mode::empty())).or_else(|_| {
-        // Without /proc nobody could ring it. This is never readable, so its tasks have their ticks.
+        // Without /proc nobody could ring it. This is never readable, so its tasks have their
+        // ticks.
         rustix::event::eventfd(0, rustix::event::EventfdFlags::NONBLOCK | rustix::event::EventfdFlags::CLOEXEC)
     })
 }
@@ -128,7 +134,8 @@ impl Place {
         Some(Place { pid: std::process::id(), descriptor, inode })
     }
 
-    /// Opens it for writing, if that is possible and it is what it says: a pipe, or a FIFO of `directory`'s file system.
+    /// Opens it for writing, if that is possible and it is what it says: a pipe, or a FIFO of
+    /// `directory`'s file system.
     fn open(&self, directory: &Directory) -> Option<OwnedFd> {
         let path = PathBuf::from(format!("/proc/{}/fd/{}", self.pid, self.descriptor));
         let found = retry_on_intr(|| fs::open(&path, OFlags::PATH | OFlags::CLOEXEC, Mode::empty())).ok()?;
@@ -194,8 +201,8 @@ pub(crate) fn read(fifo: BorrowedFd<'_>, records: &mut [u8]) -> usize {
 /// The doorbells of others that were rung of late, the latest last.
 static OPEN: Mutex<Vec<(u64, Arc<OwnedFd>)>> = Mutex::new(Vec::new());
 
-/// Rings somebody's doorbell, which `place` says more of if it is not found by its name. False if it has no reader: whoever had it is dead,
-/// or has closed it; or if this process has no way to it.
+/// Rings somebody's doorbell, which `place` says more of if it is not found by its name. False if
+/// it has no reader: whoever had it is dead, or has closed it; or if this process has no way to it.
 pub(crate) fn ring(
     directory: &Directory,
     id: u64,

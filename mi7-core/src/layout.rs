@@ -116,10 +116,11 @@ pub(crate) struct Door {
     pub(crate) bell: AtomicU64,
     /// What the owner calls the channel.
     pub(crate) token: AtomicU32,
-    /// The descriptor by which the owner has the doorbell open. Says something only if `inode` does.
+    /// The descriptor by which the owner has the doorbell open. Says something only if `inode`
+    /// does.
     pub(crate) descriptor: AtomicU32,
-    /// The inode of the doorbell, once the owner has written the descriptor; 0: not written. Never trusted: what is opened by the
-    /// descriptor has to be what this says (`fifo::Place`).
+    /// The inode of the doorbell, once the owner has written the descriptor; 0: not written. Never
+    /// trusted: what is opened by the descriptor has to be what this says (`fifo::Place`).
     pub(crate) inode: AtomicU64,
 }
 

@@ -11,7 +11,7 @@
 //! | floor | modules |
 //! |---|---|
 //! | nothing below | `sync` (std's atomics, or loom's), [`Error`], `position` (positions and the words) |
-//! | the kernel | `directory`, `os` (files, locks, clocks), `extents` → `blocks` (what files take), `fifo` (doorbells) |
+//! | the kernel | `directory`, `extents` → `blocks`, `os` (files, locks, clocks), `fifo` (doorbells) |
 //! | every byte of the file | `layout` → `region` (the mapping; the only casts) |
 //! | the protocol | `wait`, `bias` → `ring` → `recovery` |
 //! | all together | [`Channel`], with `burial` (messages that kill their receivers) and `tasks` (wakers, not whose they are) |

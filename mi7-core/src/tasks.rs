@@ -59,6 +59,12 @@
 //! | a door's owner | the door, and the FIFO's name | whoever buries it: the name first, then the door ([`recover_doors`]) |
 //! | the last of a channel, with a FIFO made | the FIFO's name | whoever hangs up the next doorbell in that directory ([`fifo::sweep`]) |
 //!
+//! # Without a name
+//!
+//! Where a doorbell can have no name, or has lost it with its directory, its door still says where
+//! it is open ([`fifo::Place`]), which is enough for ringers of the same user and pid namespace.
+//! For others it is as if nobody was behind that door: its tasks are woken by their tick.
+//!
 //! # fork and exec
 //!
 //! The descriptors are closed by `exec`. After `fork`, the child has copies of the parent's doorbells: to it they are
@@ -660,7 +666,8 @@ impl Channel {
     ///
     /// # Errors
     ///
-    /// [`Error::TooManyRuntimes`]: the channel has no door left. [`Error::Os`]: the process has no descriptor left.
+    /// [`Error::TooManyRuntimes`]: the channel has no door left. [`Error::Os`]: the process has no
+    /// descriptor left.
     pub fn desk(self: &Arc<Self>, bell: &Arc<Doorbell>) -> Result<Arc<Desk>> {
         let mut desks = lock(&self.tasks.desks);
         if let Some(desk) = desks.iter().find(|desk| Arc::ptr_eq(&desk.bell, bell)) {
@@ -694,7 +701,8 @@ impl Channel {
     fn place_of(&self, door: &Door) -> Option<fifo::Place> {
         let status = rustix::fs::fstat(&self.file).ok()?;
         let is_ours = status.st_uid == rustix::process::geteuid().as_raw() && status.st_mode & 0o022 == 0;
-        // Acquire, partner: the Release in `say_where`. What belongs to another doorbell by now is found out when it is opened.
+        // Acquire, partner: the Release in `say_where`. What belongs to another doorbell by now is
+        // found out when it is opened.
         let inode = door.inode.load(Ordering::Acquire);
         let entry = self.region.entries().get((door.owner.load(Ordering::Relaxed) & 0xff) as usize)?;
         let (pid, descriptor) = (entry.pid.load(Ordering::Relaxed), door.descriptor.load(Ordering::Relaxed));

@@ -347,8 +347,11 @@ impl<T: Payload> Options<T> {
         self
     }
 
-    /// The directory of the channel's file; by default `/dev/shm/mi7-<uid>`, which is made with mode 0700. It has to be on a
-    /// file system that has `O_TMPFILE` (tmpfs, ext4, xfs, btrfs); only one in memory is fast.
+    /// The directory of the channel's file; by default `/dev/shm/mi7-<uid>`. If it does not exist,
+    /// it is made, with mode 0700 whatever the umask; those above it are not. It has to be on a
+    /// file system that has `O_TMPFILE` and `fallocate` (tmpfs, ext4, xfs, btrfs); only one in
+    /// memory is fast. A relative path counts from the working directory as it is when the channel
+    /// is made or opened.
     #[must_use]
     pub fn directory(mut self, directory: impl AsRef<Path>) -> Self {
         self.directory = Some(directory.as_ref().to_path_buf());
@@ -367,9 +370,11 @@ impl<T: Payload> Options<T> {
     ///
     /// # Errors
     ///
-    /// [`Error::AlreadyExists`], [`Error::InvalidName`], [`Error::InvalidOption`], [`Error::NoSpace`], [`Error::NoDirectory`],
-    /// [`Error::PermissionDenied`], [`Error::UnsafeDirectory`], [`Error::Os`]; with [`max_deliveries`](Self::max_deliveries) also
-    /// [`Error::Mismatch`] and [`Error::NotAChannel`], if there is a `<name>.dead` that does not fit. Nothing was made then.
+    /// [`Error::AlreadyExists`], [`Error::InvalidName`], [`Error::InvalidOption`],
+    /// [`Error::NoSpace`], [`Error::NoDirectory`], [`Error::PermissionDenied`],
+    /// [`Error::UnsafeDirectory`], [`Error::Os`]; with [`max_deliveries`](Self::max_deliveries)
+    /// also [`Error::Mismatch`] and [`Error::NotAChannel`], if there is a `<name>.dead` that does
+    /// not fit. Nothing was made then.
     pub fn create(&self, name: &str) -> Result<SharedChannel<T>> {
         let kind = T::kind();
         let location = self.location(name)?;
@@ -400,9 +405,11 @@ impl<T: Payload> Options<T> {
     ///
     /// # Errors
     ///
-    /// [`Error::NotFound`], [`Error::NoDirectory`], [`Error::InvalidName`], [`Error::Mismatch`] for a channel of another message type or
-    /// other options, [`Error::NotAChannel`], [`Error::TableFull`], [`Error::PermissionDenied`], [`Error::UnsafeDirectory`],
-    /// [`Error::NoSpace`] for a file with holes that cannot be filled, [`Error::Os`]. The channel and those who use it are left alone then.
+    /// [`Error::NotFound`], [`Error::NoDirectory`], [`Error::InvalidName`], [`Error::Mismatch`] for
+    /// a channel of another message type or other options, [`Error::NotAChannel`],
+    /// [`Error::TableFull`], [`Error::PermissionDenied`], [`Error::UnsafeDirectory`],
+    /// [`Error::NoSpace`] for a file with holes that cannot be filled, [`Error::Os`]. The channel
+    /// and those who use it are left alone then.
     pub fn open(&self, name: &str) -> Result<SharedChannel<T>> {
         let location = self.location(name)?;
         let path = location.path();

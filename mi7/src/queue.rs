@@ -12,7 +12,8 @@ use crate::receiver::Receiver;
 use crate::sender::Sender;
 use crate::{Error, Received};
 
-/// What can go wrong with a [`CrossProcessQueue`]. The texts are those of [`Error`], and `{:?}` shows the variant and the text, as there.
+/// What can go wrong with a [`CrossProcessQueue`]. The texts are those of [`Error`], and `{:?}`
+/// shows the variant and the text, as there.
 #[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum SharedMemoryError {

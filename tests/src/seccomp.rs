@@ -12,8 +12,9 @@ pub fn refuse(call: libc::c_long) {
     install(&mut program);
 }
 
-/// Makes `fallocate` of more bytes than that fail with EINTR in this thread and all it starts: as where signals come so often that no more
-/// is done in between (as on tmpfs in older versions of Linux).
+/// Makes `fallocate` of more bytes than that fail with EINTR in this thread and all it starts: as
+/// where signals come so often that no more is done in between (as on tmpfs in older versions of
+/// Linux).
 pub fn interrupt_fallocate_of_more_than(bytes: u32) {
     let statement = |code: u32, jt: u8, jf: u8, k: u32| libc::sock_filter { code: code as u16, jt, jf, k };
     // The lower half of the fourth argument, of a machine whose numbers begin with that.

@@ -1,4 +1,5 @@
-//! What the kernel does not let a process do is an error that says so, and what it does in between (signals, umask) makes no difference.
+//! What the kernel does not let a process do is an error that says so, and what it does in between
+//! (signals, umask) makes no difference.
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
@@ -25,7 +26,7 @@ fn files(stage: &Stage) -> usize {
     fs::read_dir(stage.path()).expect("the stage").count()
 }
 
-// ---- the limit on file sizes ---------------------------------------------------------------------------------------
+// ---- the limit on file sizes --------------------------------------------------------------------
 
 #[test]
 fn a_channel_beyond_the_limit_on_file_sizes_is_no_space_and_kills_nobody() {
@@ -83,7 +84,7 @@ fn a_channel_that_is_there_is_opened_whatever_the_limit() {
     actor.finish();
 }
 
-// ---- signals -------------------------------------------------------------------------------------------------------
+// ---- signals ------------------------------------------------------------------------------------
 
 #[test]
 fn an_interval_timer_hinders_nothing() {
@@ -128,9 +129,10 @@ fn an_allocation_that_is_interrupted_goes_on_in_pieces() {
     actor.finish();
 }
 
-// ---- the umask -----------------------------------------------------------------------------------------------------
+// ---- the umask ----------------------------------------------------------------------------------
 
-/// Actors that are not root, whose rights are then those that the modes give them, in a directory that is still to be made.
+/// Actors that are not root, whose rights are then those that the modes give them, in a directory
+/// that is still to be made.
 fn actors_without_rights(program: &Path, directory: &Path, count: usize) -> Vec<Actor> {
     let is_root = rustix::process::geteuid().is_root();
     let actor = || {
@@ -167,7 +169,8 @@ fn an_umask_that_takes_rights_from_the_owner_takes_none_from_a_channels_owner() 
         assert_eq!(mode(&directory.join("parcels")), 0o600, "umask {umask}");
         assert_eq!(mode(&directory.join("parcels.dead")), 0o600, "umask {umask}");
         actors[1].must("open parcels");
-        // The channel was looked through for dead letters: a watch has nothing more to be readable for.
+        // The channel was looked through for dead letters: a watch has nothing more to be readable
+        // for.
         assert!(actors[1].ask("try_recv").starts_with("error Empty"));
         actors[1].tell("watch 20000");
         let began = std::time::Instant::now();
@@ -226,7 +229,7 @@ fn a_directory_that_its_owner_has_closed_stays_closed() {
     }
 }
 
-// ---- other limits --------------------------------------------------------------------------------------------------
+// ---- other limits -------------------------------------------------------------------------------
 
 #[test]
 fn who_has_no_descriptor_left_is_told_of_that_limit() {

@@ -1,5 +1,5 @@
-//! What becomes of open handles when names are taken away: of the channel's file, of its directory (as systemd's `RemoveIPC` does at a
-//! user's last logout), of the doorbells in it.
+//! What becomes of open handles when names are taken away: of the channel's file, of its directory
+//! (as systemd's `RemoveIPC` does at a user's last logout), of the doorbells in it.
 
 use std::fs;
 use std::os::unix::process::CommandExt;
@@ -45,7 +45,7 @@ fn scene(stage: &Stage) -> (std::path::PathBuf, SharedChannel<Parcel>, Actor) {
     (directory, channel, friend)
 }
 
-// ---- the directory is removed --------------------------------------------------------------------------------------
+// ---- the directory is removed -------------------------------------------------------------------
 
 #[test]
 fn a_task_begins_to_wait_after_the_directory_was_removed() {
@@ -232,7 +232,7 @@ fn open_or_create_works_while_others_keep_removing_the_directory() {
     }
 }
 
-// ---- other ways to lose a name -------------------------------------------------------------------------------------
+// ---- other ways to lose a name ------------------------------------------------------------------
 
 #[test]
 fn a_working_directory_that_changes_makes_no_difference() {

@@ -41,8 +41,9 @@ impl<T: Payload> Receiver<T> {
     ///
     /// # Errors
     ///
-    /// Those of [`recv`](Self::recv); and if it has to wait: [`Error::NoRuntime`], [`Error::TooManyRuntimes`] if tasks of 256 runtimes
-    /// wait already, [`Error::Os`] if the process has no descriptor left.
+    /// Those of [`recv`](Self::recv); and if it has to wait: [`Error::NoRuntime`],
+    /// [`Error::TooManyRuntimes`] if tasks of 256 runtimes wait already, [`Error::Os`] if the
+    /// process has no descriptor left.
     ///
     /// # Panics
     ///

@@ -3,8 +3,9 @@
 //! One command a line, one reply a line: `ok`, `error VARIANT text`, or what the command says. A received message is shown as
 //! `got SENDER NUMBER DELIVERIES`, or `torn` if any byte of it is wrong.
 //!
-//! With `WITHOUT_MEMBARRIER` or `WITHOUT_FALLOCATE` in its environment it has a kernel that knows no such call; with
-//! `WITH_SIGNALS`, one where signals interrupt each `fallocate` of more than 64 KiB.
+//! With `WITHOUT_MEMBARRIER` or `WITHOUT_FALLOCATE` in its environment it has a kernel that knows
+//! no such call; with `WITH_SIGNALS`, one where signals interrupt each `fallocate` of more than 64
+//! KiB.
 //!
 //! With the kind `home` it takes no commands, but says what comes of attaching to a channel in the default directory.
 //!
@@ -26,10 +27,11 @@
 //! | `close`, `count` | `waiting W leased L senders S receivers R` |
 //! | `millis` | how long the last command took |
 //! | `umask OCTAL`, `fill`, `free`, `punch NAME`, `churn ROUNDS` | for the file system: see the functions |
-//! | `copy FROM TO`, `clone FROM TO`, `cut NAME BYTES`, `solidify NAME`, `missing NAME`, `list` | for files with holes: see the functions |
-//! | `limit fsize\|nofile\|as N`, `interrupt MICROS` | what the kernel lets it do, and how often a signal comes |
+//! | `copy FROM TO`, `clone FROM TO`, `cut NAME BYTES` | makes holes: see the functions |
+//! | `solidify NAME`, `missing NAME`, `list` | the same |
+//! | `limit fsize\|nofile\|as N`, `interrupt MICROS` | what the kernel lets it do; signals |
 //! | `watch MS` | whether a watch finds a message within that time |
-//! | `chdir`, `vanish` | goes to another directory; removes the channels' directory with all that is in it |
+//! | `chdir`, `vanish` | leaves its working directory; removes the channels' directory |
 //! | `die` | by SIGKILL |
 
 use std::collections::VecDeque;
@@ -317,7 +319,8 @@ impl<L: Load> Actor<L> {
         format!("{blocks} {}", names.join(","))
     }
 
-    /// Makes a hole of the slots of a channel: what its file would be without preallocation. Or where it is told to: `punch NAME FROM BYTES`.
+    /// Makes a hole of the slots of a channel: what its file would be without preallocation. Or
+    /// where it is told to: `punch NAME FROM BYTES`.
     fn punch(&self, words: &[&str]) {
         use rustix::fs::{FallocateFlags, fallocate};
         let file = File::options().write(true).open(self.directory.join(words[1])).expect("the channel's file");
@@ -415,10 +418,12 @@ mod kernel {
         setrlimit(resource, Rlimit { current: Some(most), maximum: Some(most) }).expect("less than before");
     }
 
-    /// From now on a signal every so many microseconds; 0: no more. Calls are not begun again by the kernel.
+    /// From now on a signal every so many microseconds; 0: no more. Calls are not begun again by
+    /// the kernel.
     pub fn interrupt(micros: u64) {
         extern "C" fn ignore(_: libc::c_int) {}
-        // SAFETY: a `sigaction` is plain words, for which zeros are valid: no flags, no signals blocked.
+        // SAFETY: a `sigaction` is plain words, for which zeros are valid: no flags, no signals
+        // blocked.
         let mut action: libc::sigaction = unsafe { std::mem::zeroed() };
         action.sa_sigaction = ignore as *const () as usize;
         // SAFETY: the action is there, and its handler does nothing.
