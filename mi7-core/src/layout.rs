@@ -361,7 +361,8 @@ impl Preamble {
             return Err(("magic", bytes[..8].escape_ascii().to_string(), MAGIC.escape_ascii().to_string()));
         }
         if word(8) != VERSION {
-            return Err(("layout version", word(8).to_string(), VERSION.to_string()));
+            let expected = format!("{VERSION}, as all programs have that are built with this version of mi7");
+            return Err(("layout version", word(8).to_string(), expected));
         }
         let sum = fnv1a(&bytes[..248]);
         if long(248) != sum {
