@@ -32,7 +32,7 @@
 //! | `limit fsize\|nofile\|as N`, `interrupt MICROS` | what the kernel lets it do; signals |
 //! | `watch MS` | whether a watch finds a message within that time |
 //! | `chdir`, `vanish` | leaves its working directory; removes the channels' directory |
-//! | `die` | by SIGKILL |
+//! | `die`; `crash MIB` | by SIGKILL; by SIGABRT, with so much memory to be dumped in its directory |
 
 use std::collections::VecDeque;
 use std::fs::{self, File};
@@ -228,6 +228,13 @@ impl<L: Load> Actor<L> {
                 fs::remove_dir_all(&self.directory).expect("it is this process's to remove");
                 done()
             }
+            "crash" => {
+                kernel::may_dump_core();
+                std::env::set_current_dir(&self.directory).expect("it is there");
+                let memory = vec![7u8; (number(1) as usize) << 20];
+                std::hint::black_box(&memory);
+                std::process::abort();
+            }
             "die" => {
                 kill_process(getpid(), Signal::KILL).expect("a process can kill itself");
                 unreachable!("SIGKILL has no return")
@@ -416,6 +423,11 @@ mod kernel {
             other => panic!("no such limit: {other}"),
         };
         setrlimit(resource, Rlimit { current: Some(most), maximum: Some(most) }).expect("less than before");
+    }
+
+    pub fn may_dump_core() {
+        let most = rustix::process::getrlimit(Resource::Core).maximum;
+        setrlimit(Resource::Core, Rlimit { current: most, maximum: most }).expect("as much as it may");
     }
 
     /// From now on a signal every so many microseconds; 0: no more. Calls are not begun again by
