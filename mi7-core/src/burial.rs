@@ -32,7 +32,7 @@ use crate::sync::{AtomicU64, Ordering};
 /// Milliseconds after which a message that could not be moved is tried again.
 const PAUSE: u64 = 100;
 /// What the name of the dead letters' channel adds to its channel's.
-const SUFFIX: &str = ".dead";
+pub(crate) const SUFFIX: &str = ".dead";
 
 /// What one opening of a channel knows of messages that were handed out too often.
 #[derive(Debug)]
@@ -124,7 +124,8 @@ fn accept(location: &Location, spec: &Spec<'_>, info: &Info) -> Result<()> {
         Err(Error::Mismatch { path: location.path(), what: what.into(), found, expected })
     };
     if (info.encoding, &info.fingerprint, &*info.schema) != (spec.encoding, &spec.fingerprint, spec.schema) {
-        return mismatch("the message type", info.schema.clone(), spec.schema.to_owned());
+        // In what they differ is for the layer above to say, which looks first.
+        return mismatch("the message type", "another one".into(), "that of its channel".into());
     }
     if info.geometry.payload < spec.payload {
         let bytes = |bytes: u64| format!("{bytes} bytes");

@@ -5,7 +5,9 @@ use std::ptr::NonNull;
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
+use crate::blocks;
 use crate::burial::{self, Burial};
+use crate::directory::status_of;
 use crate::ends::{End, Memory};
 use crate::error::{Error, Result};
 use crate::fork::{self, Descriptor};
@@ -115,7 +117,8 @@ impl Info {
     ///
     /// # Errors
     ///
-    /// [`Error::NotFound`], [`Error::NotAChannel`], [`Error::PermissionDenied`].
+    /// [`Error::NotFound`], [`Error::NoDirectory`], [`Error::NotAChannel`],
+    /// [`Error::PermissionDenied`].
     pub fn read(location: &Location) -> Result<Self> {
         let (_, preamble, schema) = Region::open(location)?;
         Ok(Info::new(&preamble, schema))
@@ -197,9 +200,11 @@ impl Channel {
     ///
     /// # Errors
     ///
-    /// [`Error::AlreadyExists`], [`Error::NoSpace`], [`Error::InvalidOption`], [`Error::PermissionDenied`],
-    /// [`Error::UnsafeDirectory`]. In each case nothing was made.
+    /// [`Error::AlreadyExists`], [`Error::NoSpace`], [`Error::InvalidOption`],
+    /// [`Error::PermissionDenied`], [`Error::UnsafeDirectory`], [`Error::NoDirectory`]. In each
+    /// case nothing was made.
     pub fn create(location: Location, spec: &Spec<'_>) -> Result<Self> {
+        let location = location.hold(true)?;
         let letters = burial::prepare(&location, spec)?;
         let (region, unnamed) = Region::create(&location, spec.preamble(), spec.schema, spec.mode)?;
         let directory = unnamed.directory;
@@ -217,21 +222,25 @@ impl Channel {
     ///
     /// # Errors
     ///
-    /// [`Error::NotFound`], [`Error::NotAChannel`], [`Error::PermissionDenied`], [`Error::TableFull`], and those of
-    /// `accept`, before anything in the channel was touched.
+    /// [`Error::NotFound`], [`Error::NoDirectory`], [`Error::NotAChannel`],
+    /// [`Error::PermissionDenied`], [`Error::TableFull`], and those of `accept`, before anything in
+    /// the channel was touched. [`Error::NoSpace`] for a file with holes that cannot be filled.
     pub fn open(location: Location, accept: impl FnOnce(&Info) -> Result<()>) -> Result<Self> {
+        let location = location.hold(false)?;
         let (file, preamble, schema) = Region::open(&location)?;
-        accept(&Info::new(&preamble, schema.clone()))?;
+        let info = Info::new(&preamble, schema.clone());
+        accept(&info)?;
+        blocks::make_whole(&file, info.bytes, &location.path())?;
         let region = Region::map(&file, &location, preamble)?;
         let channel = Self::enter(region, file, location, schema)?;
-        if channel.is_removed() {
+        if rustix::fs::fstat(&channel.file).is_ok_and(|status| status.st_nlink == 0) {
             return Err(Error::NotFound { path: channel.location.path() });
         }
         Ok(channel)
     }
 
     fn enter(region: Region, file: Descriptor<File>, location: Location, schema: String) -> Result<Self> {
-        let tasks = Tasks::new(location.directory());
+        let tasks = Tasks::new(location.directory(false)?);
         let table = Table { region: &region, file: &file, directory: tasks.directory() };
         let me = match table.enter() {
             Ok(Some(me)) => me,
@@ -939,9 +948,16 @@ impl Channel {
         self.ring().tail().is_closed() || self.ring().shared().hints.0.closed.load(Ordering::Relaxed) != 0
     }
 
-    /// Whether the file has lost its name: the handles that are left still reach each other, but nobody new comes.
+    /// Whether the file has lost its name, be it that it was removed or that another file has it:
+    /// the handles that are left still reach each other, but nobody new comes.
     pub fn is_removed(&self) -> bool {
-        rustix::fs::fstat(&self.file).is_ok_and(|status| status.st_nlink == 0)
+        rustix::fs::fstat(&self.file).is_ok_and(|status| {
+            status.st_nlink == 0
+                || match status_of(self.tasks.directory(), self.location.name()) {
+                    Ok(named) => (named.st_dev, named.st_ino) != (status.st_dev, status.st_ino),
+                    Err(errno) => errno == rustix::io::Errno::NOENT,
+                }
+        })
     }
 
     /// Counts a sender handle of this process in the participant table, or counts it out.

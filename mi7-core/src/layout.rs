@@ -117,8 +117,12 @@ pub(crate) struct Door {
     pub(crate) bell: AtomicU64,
     /// What the owner calls the channel.
     pub(crate) token: AtomicU32,
-    pub(crate) _reserved: AtomicU32,
-    pub(crate) _also_reserved: AtomicU64,
+    /// The descriptor by which the owner has the doorbell open. Says something only if `inode`
+    /// does.
+    pub(crate) descriptor: AtomicU32,
+    /// The inode of the doorbell, once the owner has written the descriptor; 0: not written. Never
+    /// trusted: what is opened by the descriptor has to be what this says (`fifo::Place`).
+    pub(crate) inode: AtomicU64,
 }
 
 /// What one side claims positions with.
@@ -371,7 +375,8 @@ impl Preamble {
             return Err(("magic", bytes[..8].escape_ascii().to_string(), MAGIC.escape_ascii().to_string()));
         }
         if word(8) != VERSION {
-            return Err(("layout version", word(8).to_string(), VERSION.to_string()));
+            let expected = format!("{VERSION}, as all programs have that are built with this version of mi7");
+            return Err(("layout version", word(8).to_string(), expected));
         }
         let sum = fnv1a(&bytes[..248]);
         if long(248) != sum {

@@ -11,7 +11,7 @@
 //! | floor | modules |
 //! |---|---|
 //! | nothing below | `sync` (std's atomics, or loom's), [`Error`], `position` (positions and the words) |
-//! | the kernel | `os` (files, locks, clocks), `fork` (what a forked child inherits), `fifo` (doorbells) |
+//! | the kernel | `directory`, `extents` → `blocks`, `fork` (what a forked child inherits), `os` (files, locks, clocks), `fifo` (doorbells) |
 //! | every byte of the file | `layout` → `region` (the mapping; the only casts) |
 //! | the protocol | `wait`, `bias` → `ring` → `recovery` |
 //! | how threads wait | `spin` (for how long they spin), `wait_loop` |
@@ -32,11 +32,17 @@ mod sync;
 mod wait;
 
 #[cfg(not(loom))]
+mod blocks;
+#[cfg(not(loom))]
 mod burial;
 #[cfg(not(loom))]
 mod channel;
 #[cfg(not(loom))]
+mod directory;
+#[cfg(not(loom))]
 mod ends;
+#[cfg(not(loom))]
+mod extents;
 #[cfg(not(loom))]
 mod fifo;
 #[cfg(not(loom))]

@@ -7,10 +7,10 @@ use std::sync::atomic::AtomicU8;
 
 use memmap2::{MmapOptions, MmapRaw};
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, failure};
 use crate::fork::{Descriptor, Mapping, Payloads};
-use crate::layout::{DOORS, Door, Entry, Geometry, PARTICIPANTS, PREAMBLE, Preamble, Shared};
-use crate::os::{self, Location, Unnamed};
+use crate::layout::{DOORS, Door, Entry, Geometry, MAX_ALIGN, MAX_SCHEMA, PARTICIPANTS, PREAMBLE, Preamble, Shared};
+use crate::os::{Location, Unnamed};
 use crate::position::Positions;
 use crate::ring::Ring;
 use crate::sync::{AtomicU64, Ordering};
@@ -34,13 +34,7 @@ impl Region {
     /// Makes the file, complete but for its name.
     pub(crate) fn create(location: &Location, preamble: Preamble, schema: &str, mode: u32) -> Result<(Self, Unnamed)> {
         let geometry = preamble.geometry;
-        let Some(len) = geometry.file_len() else {
-            return Err(Error::InvalidOption {
-                option: "geometry",
-                found: format!("{geometry:?}"),
-                expected: "one that fits into memory".into(),
-            });
-        };
+        let Some(len) = geometry.file_len() else { return Err(no_such_channel(location, &geometry)) };
         let unnamed = location.create_unnamed(len, mode)?;
         fault!("file made, not filled in");
         let write = |bytes: &[u8], at| unnamed.file.write_all_at(bytes, at).map_err(io_failure("write", location));
@@ -159,9 +153,24 @@ impl Region {
     }
 }
 
+/// The error for a geometry that no channel can have.
+fn no_such_channel(location: &Location, geometry: &Geometry) -> Error {
+    let Geometry { capacity, payload, align, schema } = geometry;
+    let (option, found, expected) = if *schema > MAX_SCHEMA {
+        let expected = format!("one described in at most {MAX_SCHEMA} bytes: of fewer fields, or of shorter names");
+        ("message type", format!("described in a schema of {schema} bytes"), expected)
+    } else if *align > MAX_ALIGN {
+        ("message type", format!("aligned to {align} bytes"), format!("one aligned to at most {MAX_ALIGN} bytes"))
+    } else {
+        let found = format!("{capacity}, of messages of {payload} bytes each");
+        ("capacity", found, "at least 1, and so small that all messages together fit into memory".into())
+    };
+    Error::InvalidOption { path: location.path(), option, found, expected }
+}
+
 fn io_failure(call: &'static str, location: &Location) -> impl Fn(std::io::Error) -> Error {
     move |error| match error.raw_os_error() {
-        Some(code) => os::failure(call, &location.path(), rustix::io::Errno::from_raw_os_error(code)),
+        Some(code) => failure(call, &location.path(), rustix::io::Errno::from_raw_os_error(code)),
         None => Error::Os { call, path: location.path(), source: error },
     }
 }

@@ -59,6 +59,12 @@
 //! | a door's owner | the door, and the FIFO's name | whoever buries it: the name first, then the door ([`recover_doors`]) |
 //! | the last of a channel, with a FIFO made | the FIFO's name | whoever hangs up the next doorbell in that directory ([`fifo::sweep`]) |
 //!
+//! # Without a name
+//!
+//! Where a doorbell can have no name, or has lost it with its directory, its door still says where
+//! it is open ([`fifo::Place`]), which is enough for ringers of the same user and pid namespace.
+//! For others it is as if nobody was behind that door: its tasks are woken by their tick.
+//!
 //! # fork and exec
 //!
 //! The descriptors are closed by `exec`. In a forked child they lead nowhere (see [`crate::fork`]): a copy of its parent's doorbell is
@@ -75,13 +81,13 @@ use std::any::Any;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::os::fd::AsFd;
-use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock, Weak};
 use std::task::{Context, Poll, Waker};
 use std::time::Instant;
 
 use crate::channel::{Channel, Grant, Held};
+use crate::directory::Directory;
 use crate::ends::Memory;
 use crate::error::{Error, Result};
 use crate::fifo;
@@ -99,7 +105,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 /// Where a channel's doorbells lie, and who may ring them.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct Surroundings {
-    directory: PathBuf,
+    directory: Arc<Directory>,
     /// Permission bits of the channel's file: who may use the channel has to be able to ring.
     mode: u32,
     group: u32,
@@ -107,20 +113,18 @@ pub struct Surroundings {
 
 /// What an open channel knows of its process's tasks.
 pub(crate) struct Tasks {
-    /// Absolute: a program may change its working directory.
-    directory: PathBuf,
+    directory: Arc<Directory>,
     desks: Mutex<Vec<Arc<Desk>>>,
     /// The same, to be found by their doors. Locked for no longer than a look takes, so that anybody may knock.
     by_door: RwLock<Vec<Weak<Desk>>>,
 }
 
 impl Tasks {
-    pub(crate) fn new(directory: &Path) -> Self {
-        let directory = std::path::absolute(directory).unwrap_or_else(|_| directory.to_owned());
+    pub(crate) fn new(directory: Arc<Directory>) -> Self {
         Tasks { directory, desks: Mutex::default(), by_door: RwLock::default() }
     }
 
-    pub(crate) fn directory(&self) -> &Path {
+    pub(crate) fn directory(&self) -> &Directory {
         &self.directory
     }
 
@@ -181,7 +185,7 @@ impl Doorbell {
     ///
     /// [`Error::Os`]: the process has no descriptor left.
     pub fn new(surroundings: Surroundings) -> Result<Self> {
-        let path = || surroundings.directory.clone();
+        let path = || surroundings.directory.path().to_owned();
         let timer = fifo::timer().map_err(|source| Error::Os { call: "timerfd_create", path: path(), source })?;
         Ok(Doorbell {
             keeper: OnceLock::new(),
@@ -242,7 +246,8 @@ impl Doorbell {
         if self.fifo.get().is_none() {
             let place = &self.surroundings;
             fifo::sweep(&place.directory);
-            let fifo = fifo::make(&place.directory, self.id, place.mode, place.group)?;
+            let fifo = fifo::make(&place.directory, self.id, place.mode, place.group)
+                .or_else(|error| fifo::without_name().map_err(|_| error))?;
             let _ = self.fifo.set(Arc::new(fifo));
         }
         Ok(())
@@ -652,7 +657,7 @@ impl Doors for Channel {
         let bell = door.bell.load(Ordering::Relaxed);
         let record = door.token.load(Ordering::Relaxed) << 1 | u32::from(end == End::Sending);
         // 0: its owner took it and died.
-        bell != 0 && fifo::ring(&self.tasks.directory, bell, record.to_le_bytes())
+        bell != 0 && fifo::ring(&self.tasks.directory, bell, record.to_le_bytes(), || self.place_of(door))
     }
 }
 
@@ -688,7 +693,7 @@ impl Channel {
     pub fn surroundings(&self) -> Surroundings {
         let (mode, group) =
             rustix::fs::fstat(&self.file).map_or((0o600, 0), |status| (status.st_mode & 0o777, status.st_gid));
-        Surroundings { directory: self.tasks.directory.clone(), mode, group }
+        Surroundings { directory: Arc::clone(&self.tasks.directory), mode, group }
     }
 
     /// The desk of this channel at one of those doorbells, if it has any.
@@ -703,8 +708,8 @@ impl Channel {
     ///
     /// # Errors
     ///
-    /// [`Error::TableFull`]: the channel has no door left. Those of making a FIFO: [`Error::PermissionDenied`], [`Error::Os`].
-    /// [`Error::Forked`].
+    /// [`Error::TooManyRuntimes`]: the channel has no door left. [`Error::Os`]: the process has no
+    /// descriptor left. [`Error::Forked`].
     pub fn desk(self: &Arc<Self>, bell: &Arc<Doorbell>) -> Result<Arc<Desk>> {
         self.check_process()?;
         let mut desks = lock(&self.tasks.desks);
@@ -719,10 +724,33 @@ impl Channel {
             self.leave_door(&desk);
             return Err(error);
         }
+        self.say_where(&desk);
         lock(&bell.desks).insert(token, (Arc::downgrade(self), Arc::downgrade(&desk)));
         self.tasks.change(|doors| doors.push(Arc::downgrade(&desk)));
         desks.push(Arc::clone(&desk));
         Ok(desk)
+    }
+
+    /// Writes on a door where its doorbell is open.
+    fn say_where(&self, desk: &Desk) {
+        let place = desk.bell.fifo().and_then(|fifo| fifo::Place::of(fifo));
+        if let (Some(place), Some(door)) = (place, self.region.doors().get(desk.door as usize)) {
+            door.descriptor.store(place.descriptor, Ordering::Relaxed);
+            // Release, partner: the Acquire load in `place_of`.
+            door.inode.store(place.inode, Ordering::Release);
+        }
+    }
+
+    /// Where the doorbell of a door is open, if nobody but this user can have written that there.
+    fn place_of(&self, door: &Door) -> Option<fifo::Place> {
+        let status = rustix::fs::fstat(&self.file).ok()?;
+        let is_ours = status.st_uid == rustix::process::geteuid().as_raw() && status.st_mode & 0o022 == 0;
+        // Acquire, partner: the Release in `say_where`. What belongs to another doorbell by now is
+        // found out when it is opened.
+        let inode = door.inode.load(Ordering::Acquire);
+        let entry = self.region.entries().get((door.owner.load(Ordering::Relaxed) & 0xff) as usize)?;
+        let (pid, descriptor) = (entry.pid.load(Ordering::Relaxed), door.descriptor.load(Ordering::Relaxed));
+        (is_ours && inode != 0).then_some(fifo::Place { pid, descriptor, inode })
     }
 
     /// What this process's doors say of whose they are.
@@ -739,13 +767,14 @@ impl Channel {
             {
                 fault!("door taken, nothing written on it");
                 door.token.store(token, Ordering::Relaxed);
+                door.inode.store(0, Ordering::Relaxed);
                 // Release, partner: the Acquire load in `recover_doors`.
                 door.bell.store(bell, Ordering::Release);
                 fault!("door written on");
                 return Ok(index);
             }
         }
-        Err(Error::TableFull { path: self.location().path(), participants: DOORS as u32 })
+        Err(Error::TooManyRuntimes { path: self.location().path(), runtimes: DOORS as u32 })
     }
 
     fn leave_door(&self, desk: &Desk) {
@@ -865,7 +894,7 @@ fn door_mark(entry: u8, state: u64) -> u64 {
 }
 
 /// Takes its doors away from a dead holder of an entry, whose state was `state`, and removes their FIFOs. Idempotent.
-pub(crate) fn recover_doors(doors: &[Door], parkings: [&Parking; 2], directory: &Path, entry: u8, state: u64) {
+pub(crate) fn recover_doors(doors: &[Door], parkings: [&Parking; 2], directory: &Directory, entry: u8, state: u64) {
     let dead = door_mark(entry, state);
     for (index, door) in (0u32..).zip(doors) {
         if door.owner.load(Ordering::Relaxed) != dead {

@@ -41,8 +41,9 @@ impl<T: Payload> Receiver<T> {
     ///
     /// # Errors
     ///
-    /// Those of [`recv`](Self::recv); and if it has to wait: [`Error::NoRuntime`], [`Error::TableFull`] if tasks of 256 runtimes wait
-    /// already, [`Error::PermissionDenied`] and [`Error::Os`] if no FIFO can be made beside the channel.
+    /// Those of [`recv`](Self::recv); and if it has to wait: [`Error::NoRuntime`],
+    /// [`Error::TooManyRuntimes`] if tasks of 256 runtimes wait already, [`Error::Os`] if the
+    /// process has no descriptor left.
     ///
     /// # Panics
     ///
