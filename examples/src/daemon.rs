@@ -33,9 +33,10 @@ const FAREWELL: Duration = Duration::from_secs(1);
 
 /// Digest a directory tree with many processes: bytes, lines and CRC-32 of every file.
 ///
-/// Starts one entry, which walks PATH, and N workers, which read the files; restarts those that die. Finds what
-/// `find PATH -type f` finds. A file that cannot be read is named on stderr and counted as failed, with no bytes. So is
-/// a directory that cannot be listed, which is not one of the files.
+/// Starts one entry, which walks PATH, and N workers, which read the files; restarts those that
+/// die. Finds what `find PATH -type f` finds. A file that cannot be read is named on stderr and
+/// counted as failed, with no bytes. So is a directory that cannot be listed, which is not one of
+/// the files.
 ///
 /// Ends with a table, for each worker and in total, and this last line:
 /// files=… bytes=… lines=… crc_xor=… failed=…

@@ -22,9 +22,9 @@
 //!   list. From time to time it reports how far it has come; an entry that takes over starts there,
 //!   and leaves out the numbers up to the highest that was ever reported: they were sent in order,
 //!   and what was sent is delivered. It may still send some paths again.
-//! - **The daemon** counts each number once ([`tally`]). It is done when the entry has said how many
-//!   numbers it gave, and each of them has been reported. Only then does it close the channels,
-//!   which ends the workers: a worker never leaves while a path may come back.
+//! - **The daemon** counts each number once ([`tally`]). It is done when the entry has said how
+//!   many numbers it gave, and each of them has been reported. Only then does it close the
+//!   channels, which ends the workers: a worker never leaves while a path may come back.
 //! - **Nobody waits in a circle**: the entry and the workers wait for the daemon's channel, and the daemon waits for nobody.
 //!   So one slot in each channel is enough.
 //!
@@ -101,8 +101,8 @@ impl Interrupt {
 
 /// Ends this process when its parent dies, for children before they do anything else.
 ///
-/// The kernel goes by the *thread* that started the child, so that has to be one that lives as long as
-/// its process: here it is always the first.
+/// The kernel goes by the *thread* that started the child, so that has to be one that lives as long
+/// as its process: here it is always the first.
 ///
 /// # Errors
 ///

@@ -94,7 +94,8 @@ impl Tally {
         true
     }
 
-    /// Counts a directory that could not be listed, unless it has been counted. Says whether it was.
+    /// Counts a directory that could not be listed, unless it has been counted. Says whether it
+    /// was.
     pub fn count_skipped(&mut self, skipped: &ArchivedSkipped) -> bool {
         let is_new = self.seen.insert(skipped.number.to_native());
         self.total.failed += u64::from(is_new);

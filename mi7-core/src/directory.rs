@@ -21,7 +21,7 @@ use std::hash::{Hash, Hasher};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, TryLockError, Weak};
 
 use rustix::fs::{self, AtFlags, CWD, FileType, Mode, OFlags, RenameFlags};
 use rustix::io::{Errno, retry_on_intr};
@@ -54,9 +54,7 @@ impl Directory {
             check_owner(path, &status)?;
         }
         let directory = Directory { file, path: path.to_owned(), device: status.st_dev, inode: status.st_ino };
-        // Where another thread is at it (or was, when this process was forked), this channel has a
-        // descriptor of its own.
-        let Ok(mut open) = OPEN.try_lock() else { return Ok(Arc::new(directory)) };
+        let Some(mut open) = lock_known() else { return Ok(Arc::new(directory)) };
         open.retain(|known| known.strong_count() > 0);
         if let Some(known) = open.iter().filter_map(Weak::upgrade).find(|known| **known == directory) {
             return Ok(known);
@@ -103,6 +101,21 @@ impl Hash for Directory {
     }
 }
 
+/// Locks the list of open directories. `None` if that takes too long: in a forked child, the thread
+/// that holds the lock may not exist. The channel then has a descriptor of its own.
+fn lock_known() -> Option<MutexGuard<'static, Vec<Weak<Directory>>>> {
+    const ATTEMPTS: usize = 1000;
+    for _ in 0..ATTEMPTS {
+        match OPEN.try_lock() {
+            Ok(open) => return Some(open),
+            // A list of weak references is never half changed.
+            Err(TryLockError::Poisoned(poisoned)) => return Some(poisoned.into_inner()),
+            Err(TryLockError::WouldBlock) => std::thread::yield_now(),
+        }
+    }
+    None
+}
+
 fn find(path: &Path, chosen: bool, make: bool, channel: &Path) -> Result<OwnedFd> {
     if path.as_os_str().is_empty() || path.as_os_str().as_bytes().contains(&0) {
         return Err(Error::InvalidOption {
@@ -135,7 +148,7 @@ fn find(path: &Path, chosen: bool, make: bool, channel: &Path) -> Result<OwnedFd
             Err(errno) => return Err(failure("open", path, errno)),
         }
         match first_missing(path) {
-            // There it is; or a link that leads nowhere.
+            // It exists by now; or it is a link that leads nowhere.
             None if attempt + 1 < ATTEMPTS && fs::lstat(path).is_ok_and(|status| !is_link(&status)) => continue,
             None => return Err(wrong("a symbolic link to nothing")),
             Some(missing) if missing != path => {
@@ -193,7 +206,7 @@ fn check_owner(path: &Path, status: &fs::Stat) -> Result<()> {
 /// Makes a directory of mode 0700.
 fn make(path: &Path) -> Result<(), Errno> {
     if !umask_takes_from_the_owner() {
-        return retry_on_intr(|| fs::mkdir(path, Mode::RWXU));
+        return make_and_grant(path);
     }
     let aside = path.with_file_name(format!(".mi7-{:016x}", u64::from_le_bytes(random())));
     retry_on_intr(|| fs::mkdir(&aside, Mode::RWXU))?;
@@ -206,11 +219,18 @@ fn make(path: &Path) -> Result<(), Errno> {
     }
     match named {
         // A file system, or a filter of system calls, that does not let it be done so.
-        Err(Errno::INVAL | Errno::NOSYS | Errno::PERM) => {
-            retry_on_intr(|| fs::mkdir(path, Mode::RWXU))?;
-            grant(path, Mode::RWXU)
-        }
+        Err(Errno::INVAL | Errno::NOSYS | Errno::PERM) => make_and_grant(path),
         other => other,
+    }
+}
+
+/// The same, in two steps where the umask is in the way.
+fn make_and_grant(path: &Path) -> Result<(), Errno> {
+    retry_on_intr(|| fs::mkdir(path, Mode::RWXU))?;
+    // The umask is not known before Linux 4.7, nor without /proc.
+    match fs::lstat(path) {
+        Ok(status) if status.st_mode & 0o700 != 0o700 => grant(path, Mode::RWXU),
+        _ => Ok(()),
     }
 }
 
@@ -227,7 +247,11 @@ fn umask_takes_from_the_owner() -> bool {
 fn grant(path: &Path, mode: Mode) -> Result<(), Errno> {
     let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     let file = retry_on_intr(|| fs::open(path, flags, Mode::empty()))?;
-    grant_held(file.as_fd(), mode)
+    match grant_held(file.as_fd(), mode) {
+        // No /proc.
+        Err(Errno::NOENT | Errno::NOTDIR) => retry_on_intr(|| fs::chmod(path, mode)),
+        other => other,
+    }
 }
 
 /// Changes the mode of a file that was opened by `O_PATH`, if it is this user's.

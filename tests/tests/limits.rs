@@ -212,6 +212,21 @@ fn of_processes_that_race_to_make_the_directory_under_such_an_umask_all_get_one_
 }
 
 #[test]
+fn without_proc_too_an_umask_takes_nothing_from_the_owner_of_a_directory() {
+    let stage = Stage::new(ACTOR);
+    let Some(namespace) = namespace() else { return };
+    let directory = stage.path().join("below");
+    let mut command = namespace.without(Path::new("/proc"), ACTOR);
+    command.arg(&directory).arg("parcel");
+    let mut actor = Actor::spawn(command);
+    actor.must("umask 777");
+    let reply = actor.ask("create parcels capacity=1");
+    assert!(reply == "ok" || reply.starts_with("error NoDirectory"), "{reply}");
+    assert_eq!(fs::metadata(&directory).expect("it was made").permissions().mode() & 0o7777, 0o700);
+    actor.finish();
+}
+
+#[test]
 fn a_directory_that_its_owner_has_closed_stays_closed() {
     let (stage, program) = stage_for_everybody();
     for mode in [0o000, 0o500] {
