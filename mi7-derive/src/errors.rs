@@ -22,11 +22,6 @@ impl Errors {
         self.found.push(error);
     }
 
-    pub fn append(&mut self, other: Self) {
-        self.found.extend(other.found);
-        self.is_unarchivable |= other.is_unarchivable;
-    }
-
     pub fn is_empty(&self) -> bool {
         self.found.is_empty()
     }

@@ -4,8 +4,9 @@ use proc_macro2::Span;
 use syn::ext::IdentExt;
 use syn::{Data, DeriveInput, Expr, Generics, Ident, Member, Path, Type};
 
-use crate::attr::{self, RkyvAttributes, ShmAttributes};
+use crate::attr::{self, ShmAttributes};
 use crate::errors::Errors;
+use crate::rkyv::RkyvAttributes;
 
 /// A struct or an enum.
 pub struct Input<'a> {
@@ -57,7 +58,7 @@ impl<'a> Input<'a> {
                 Body::Struct(Vec::new())
             }
         };
-        let krate = attr::krate(&shm);
+        let krate = shm.krate.clone().unwrap_or_else(attr::krate);
         Self { ident: &input.ident, generics: &input.generics, shm, rkyv, krate, body }
     }
 

@@ -5,26 +5,36 @@
 //! # How it works
 //!
 //! ```text
-//!  attr     what the attributes say                     ─┐
-//!  input    the type as a small tree: fields, variants   ├─ every mistake goes to `errors`, on the token that makes it
-//!  check    what no message can have                    ─┘
-//!  expand   the impl, and the assertions beside it; or the mistakes, and a stub that keeps them from spreading
+//!  attr, rkyv   what the attributes say                     ─┐
+//!  input        the type as a small tree: fields, variants   ├─ every mistake goes to `errors`, on the token that makes it
+//!  check        what no message can have                    ─┘
+//!  expand       the impl, and the assertions beside it; or the mistakes, and a stub that keeps them from spreading
+//!  debug        `Debug` of the archived form
 //! ```
 //!
-//! Syntax can be deceived: a type alias hides a `String`. What is refused by syntax is refused for the sake of a better
-//! message; the promise itself is kept by trait bounds on the types of all fields, and by assertions on the archive.
+//! `message` and `conditional` are the attribute macro, which writes derives and decides next to nothing: it sees the item
+//! before `cfg` is applied to its fields.
+//!
+//! Syntax decides only about types that have no name, such as references. Names can deceive: a `String` may be the user's
+//! own, and an alias may hide one. So whether the type of a field is a message is left to trait bounds, and the rest of the
+//! promise to assertions on the archive.
 //!
 //! # Hygiene
 //!
-//! The expansion names everything by full path, primitive types too, and works where the prelude is absent or shadowed.
-//! It finds `mi7` under the name that the user's Cargo.toml gives it; `#[shm(crate = path)]` says where else it is.
+//! The expansion names everything by full path, primitive types too, declares no name of its own, and works where the prelude is
+//! absent or shadowed. It finds `mi7` under the name that the user's Cargo.toml gives it; `#[shm(crate = path)]` says where else
+//! it is. The user's tokens keep their spans: what they mean depends on the edition they were written in.
 
 mod attr;
 mod check;
+mod conditional;
+mod debug;
 mod errors;
 mod expand;
 mod input;
 mod message;
+mod rkyv;
+mod tokens;
 
 use proc_macro::TokenStream;
 use syn::{DeriveInput, parse_macro_input};
@@ -46,7 +56,7 @@ use syn::{DeriveInput, parse_macro_input};
 /// Of rkyv's attributes those work that leave the archive's fields alone: `archived`, `resolver`, `crate`, `derive`, `attr`,
 /// `compare`, `bytecheck`, the bounds. `as`, `remote` and, on fields, `with` are refused: they put an archive there that mi7
 /// cannot see into.
-#[proc_macro_derive(ShmMessage, attributes(shm))]
+#[proc_macro_derive(ShmMessage, attributes(shm, rkyv))]
 pub fn derive_shm_message(input: TokenStream) -> TokenStream {
     let input = parse_macro_input!(input as DeriveInput);
     expand::derive(&input).into()

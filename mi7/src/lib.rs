@@ -340,7 +340,7 @@ pub fn list_in(directory: impl AsRef<Path>) -> Result<Vec<Listed>> {
 #[doc(hidden)]
 pub mod __private {
     pub use crate::message::private::*;
-    pub use {core, rkyv, static_assertions};
+    pub use {core, rkyv};
 }
 
 /// The README's snippets, run as tests.

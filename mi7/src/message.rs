@@ -17,7 +17,7 @@
 //! use mi7::ShmMessage;
 //! use mi7::rkyv::{Archive, Deserialize, Serialize};
 //!
-//! #[derive(Archive, Serialize, Deserialize, ShmMessage)]
+//! #[derive(ShmMessage, Archive, Serialize, Deserialize)]
 //! # #[rkyv(crate = mi7::rkyv)]
 //! struct Order {
 //!     id: u64,
@@ -34,7 +34,9 @@
 //! # What is a message already
 //!
 //! Integers from 8 to 128 bits, `f32`, `f64`, `bool`, `char`, `()`, `NonZero*`, [`Duration`](core::time::Duration), IP and
-//! socket addresses, arrays, tuples of up to twelve, [`Option`], [`PhantomData`](core::marker::PhantomData),
+//! socket addresses, arrays, tuples of up to thirteen, [`Option`], [`Result`], the ranges of [`core::ops`] and
+//! [`Bound`](core::ops::Bound), [`ManuallyDrop`](core::mem::ManuallyDrop), [`PhantomData`](core::marker::PhantomData),
+//! [`PhantomPinned`](core::marker::PhantomPinned), the numbers of [`rkyv::rend`] with their byte order in the type,
 //! [`FixedString`](crate::FixedString) and [`FixedVec`](crate::FixedVec).
 //!
 //! # Send, Sync
@@ -51,13 +53,16 @@
 
 mod assertions;
 mod impls;
+mod misfits;
 pub(crate) mod private;
 mod refusal;
 
 use core::ptr::NonNull;
 
 use rkyv::bytecheck::CheckBytes;
+use rkyv::de::Pooling;
 use rkyv::rancor::{Infallible, Strategy};
+use rkyv::ser::{Allocator, Sharing, Writer};
 use rkyv::{Archive, Deserialize, Serialize};
 
 use crate::archive;
@@ -80,6 +85,9 @@ pub const MAX_ALIGN: usize = 4096;
 #[derive(Clone, Copy, Debug, Default)]
 pub struct InPlace;
 
+static_assertions::assert_not_impl_any!(Building: Writer<Infallible>, Allocator<Infallible>, Sharing<Infallible>);
+static_assertions::assert_not_impl_any!(Reading: Pooling<Infallible>);
+
 /// The serializer of messages: [`InPlace`], and nothing in it can fail.
 pub type Building = Strategy<InPlace, Infallible>;
 
@@ -101,9 +109,9 @@ pub type Reading = Strategy<InPlace, Infallible>;
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a message: it does not implement `ShmMessage`",
     label = "cannot be sent through shared memory as it is",
-    note = "a type of your own: add `#[mi7::message]`, or `#[derive(Archive, Serialize, Deserialize, ShmMessage)]`",
+    note = "a type of your own: add `#[mi7::message]`, or `#[derive(ShmMessage, Archive, Serialize, Deserialize)]`",
     note = "text and lists: use `mi7::FixedString<N>` and `mi7::FixedVec<T, N>`; `usize`: use `u32` or `u64`; \
-            anything of no fixed size: send it as `mi7::Bincode<T>`"
+            references and pointers: hold the value itself; anything of no fixed size: send it as `mi7::Bincode<T>`"
 )]
 pub unsafe trait ShmMessage:
     Archive<Archived: CheckBytes<Checking> + Deserialize<Self, Reading> + Send + Sync + 'static>

@@ -10,6 +10,7 @@ use mi7_core::{Channel, Held, Memory};
 use crate::Result;
 use crate::dynamic::{Bincode, Message};
 use crate::message::ShmMessage;
+use crate::message::private::Printable;
 use crate::payload::{Payload, View};
 use crate::receiver::Receiver;
 
@@ -202,7 +203,7 @@ impl<T: Payload> Deref for Received<'_, T> {
     }
 }
 
-impl<T: Payload<Target: fmt::Debug>> fmt::Debug for Received<'_, T> {
+impl<T: Payload<Target: for<'any> Printable<'any>>> fmt::Debug for Received<'_, T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Debug::fmt(&**self, f)
     }

@@ -4,13 +4,16 @@
 #![allow(missing_docs)]
 
 use std::fmt::Debug;
-use std::marker::PhantomData;
+use std::marker::{PhantomData, PhantomPinned};
+use std::mem::ManuallyDrop;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::num::{NonZeroI128, NonZeroU8, NonZeroU64};
+use std::ops::{Bound, Range, RangeFrom, RangeFull, RangeInclusive, RangeTo, RangeToInclusive};
 use std::path::Path;
 use std::time::Duration;
 
 use mi7::{FixedString, FixedVec, SharedChannel, ShmMessage};
+use rkyv::rend::{NonZeroU16_le, u32_be, u64_le};
 
 /// A type, and values of it that together show all its parts.
 pub trait Specimen: ShmMessage + PartialEq + Debug {
@@ -86,6 +89,20 @@ pub struct Everything {
     pub addresses: (Ipv4Addr, Ipv6Addr, IpAddr, Option<SocketAddr>),
     pub marker: PhantomData<u8>,
     pub grid: [[Option<(u8, bool)>; 2]; 2],
+}
+
+/// Ranges, outcomes, and numbers whose byte order is part of their type.
+#[mi7::message]
+#[derive(Clone, PartialEq, Debug)]
+pub struct Spans {
+    pub ranges: (Range<u8>, RangeInclusive<u64>, RangeFrom<char>, RangeTo<i16>, RangeToInclusive<u128>, RangeFull),
+    pub bounds: [Bound<u32>; 3],
+    pub outcome: Result<[u64; 2], Side>,
+    pub nothing: Result<(), bool>,
+    pub held: ManuallyDrop<Option<Side>>,
+    pub pinned: PhantomPinned,
+    pub ordered: (u32_be, u64_le, Option<NonZeroU16_le>),
+    pub own: PhantomData<fn() -> Self>,
 }
 
 /// A tuple struct with lists and texts in each other.
@@ -166,6 +183,33 @@ impl Specimen for Everything {
     }
 }
 
+impl Specimen for Spans {
+    const NAME: &'static str = "spans";
+    fn specimens() -> Vec<Self> {
+        let few = Spans {
+            ranges: (0..0, 1..=0, '\0'.., ..i16::MIN, ..=0, ..),
+            bounds: [Bound::Unbounded; 3],
+            outcome: Err(Side::Sell),
+            nothing: Ok(()),
+            held: ManuallyDrop::new(None),
+            pinned: PhantomPinned,
+            ordered: (0.into(), 0.into(), None),
+            own: PhantomData,
+        };
+        let many = Spans {
+            ranges: (0..255, 0..=u64::MAX, char::MAX.., ..i16::MAX, ..=u128::MAX, ..),
+            bounds: [Bound::Included(0), Bound::Excluded(u32::MAX), Bound::Unbounded],
+            outcome: Ok([u64::MAX, 1]),
+            nothing: Err(true),
+            held: ManuallyDrop::new(Some(Side::Buy)),
+            pinned: PhantomPinned,
+            ordered: (u32::MAX.into(), 1.into(), NonZeroU16_le::new(u16::MAX)),
+            own: PhantomData,
+        };
+        vec![few, many]
+    }
+}
+
 impl Specimen for Shelf {
     const NAME: &'static str = "shelf";
     fn specimens() -> Vec<Self> {
@@ -231,6 +275,7 @@ macro_rules! for_every_specimen {
         $do::<$crate::zoo::Side>($($argument),*);
         $do::<$crate::zoo::Event>($($argument),*);
         $do::<$crate::zoo::Everything>($($argument),*);
+        $do::<$crate::zoo::Spans>($($argument),*);
         $do::<$crate::zoo::Shelf>($($argument),*);
         $do::<$crate::zoo::Unit>($($argument),*);
         $do::<$crate::zoo::Aligned>($($argument),*);

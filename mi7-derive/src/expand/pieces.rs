@@ -4,7 +4,7 @@ use proc_macro2::{Span, TokenStream};
 use quote::{format_ident, quote};
 use syn::Ident;
 
-use super::{Expansion, tag};
+use super::Expansion;
 use crate::input::{Body, Field, Variant};
 
 impl Expansion<'_> {
@@ -17,21 +17,21 @@ impl Expansion<'_> {
     }
 
     fn struct_pieces(&self, fields: &[Field<'_>]) -> TokenStream {
-        let Self { krate, archived, .. } = self;
+        let Self { private, archived, .. } = self;
         let types: Vec<_> = fields.iter().map(|field| field.ty).collect();
         let members: Vec<_> = fields.iter().map(|field| &field.member).collect();
         let largest = fields.iter().map(|field| self.fact(field.ty, "LARGEST_PIECE"));
         quote! {
-            const LARGEST_PIECE: ::core::primitive::usize = #krate::__private::largest(&[#(#largest),*]);
+            const LARGEST_PIECE: #private::core::primitive::usize = #private::largest(&[#(#largest),*]);
 
             #[inline]
             #[allow(deprecated)]
-            unsafe fn archive_at(&self, __mi7_archive: ::core::ptr::NonNull<::core::primitive::u8>) {
+            unsafe fn archive_at(&self, __mi7_archive: #private::core::ptr::NonNull<#private::core::primitive::u8>) {
                 #(unsafe {
-                    #krate::__private::Measure::<#types>::archive_field(
+                    #private::Measure::<#types>::__mi7_archive_field(
                         &self.#members,
                         __mi7_archive,
-                        ::core::mem::offset_of!(#archived, #members),
+                        #private::core::mem::offset_of!(#archived, #members),
                     )
                 };)*
             }
@@ -39,15 +39,15 @@ impl Expansion<'_> {
             #[inline]
             #[allow(deprecated)]
             unsafe fn native_at(
-                __mi7_archive: ::core::ptr::NonNull<::core::primitive::u8>,
-                __mi7_native: ::core::ptr::NonNull<Self>,
+                __mi7_archive: #private::core::ptr::NonNull<#private::core::primitive::u8>,
+                __mi7_native: #private::core::ptr::NonNull<Self>,
             ) {
                 #(unsafe {
-                    #krate::__private::Measure::<#types>::native_field(
+                    #private::Measure::<#types>::__mi7_native_field(
                         __mi7_archive,
-                        ::core::mem::offset_of!(#archived, #members),
+                        #private::core::mem::offset_of!(#archived, #members),
                         __mi7_native.cast(),
-                        ::core::mem::offset_of!(Self, #members),
+                        #private::core::mem::offset_of!(Self, #members),
                     )
                 };)*
             }
@@ -56,10 +56,10 @@ impl Expansion<'_> {
 
     /// Nobody knows where the fields of a native enum's variant lie: its native value is built as a whole.
     fn enum_pieces(&self, variants: &[Variant<'_>]) -> TokenStream {
-        let krate = self.krate;
+        let Self { krate, private, .. } = self;
         let arms = variants.iter().map(|variant| {
             let ident = variant.ident;
-            let tag = tag(variant);
+            let tag = self.tag(variant);
             let layouts = self.layouts(variant);
             let types = variant.fields.iter().map(|field| field.ty);
             let members = variant.fields.iter().map(|field| &field.member);
@@ -68,9 +68,9 @@ impl Expansion<'_> {
             let indices = 0..variant.fields.len();
             quote! {
                 Self::#ident { #(#members: #names),* } => {
-                    unsafe { #krate::__private::archive_tag(__mi7_archive, #tag) };
+                    unsafe { #private::archive_tag(__mi7_archive, #tag) };
                     #(unsafe {
-                        #krate::__private::Measure::<#types>::archive_field(
+                        #private::Measure::<#types>::__mi7_archive_field(
                             #names,
                             __mi7_archive,
                             const { #krate::schema::variant_offset(#layouts, #indices) },
@@ -82,7 +82,7 @@ impl Expansion<'_> {
         quote! {
             #[inline]
             #[allow(deprecated)]
-            unsafe fn archive_at(&self, __mi7_archive: ::core::ptr::NonNull<::core::primitive::u8>) {
+            unsafe fn archive_at(&self, __mi7_archive: #private::core::ptr::NonNull<#private::core::primitive::u8>) {
                 match self {
                     #(#arms)*
                 }

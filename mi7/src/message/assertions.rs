@@ -28,7 +28,7 @@ pub const fn assert_message<T: ShmMessage>() {
 
 /// Asserts that rkyv's derives are there.
 #[track_caller]
-pub const fn assert_derives(name: &str, archive: bool, serialize: bool, deserialize: bool) -> bool {
+pub const fn assert_derives(name: &str, archive: bool, serialize: bool, deserialize: bool) {
     if !(archive && serialize && deserialize) {
         Text::new()
             .push("`")
@@ -40,16 +40,15 @@ pub const fn assert_derives(name: &str, archive: bool, serialize: bool, deserial
                 (_, false, true) => "`Serialize`",
                 (_, true, _) => "`Deserialize`",
             })
-            .push("; write `#[derive(Archive, Serialize, Deserialize, ShmMessage)]` with the derives of rkyv 0.8, or ")
+            .push("; write `#[derive(ShmMessage, Archive, Serialize, Deserialize)]` with the derives of rkyv 0.8, or ")
             .push("`#[mi7::message]`, which writes all four and needs no rkyv in Cargo.toml")
             .panic();
     }
-    true
 }
 
 /// Asserts that `T`, which is called `name`, need not be dropped.
 #[track_caller]
-pub const fn assert_no_drop<T>(name: &str) -> bool {
+pub const fn assert_no_drop<T: ?Sized>(name: &str) {
     if needs_drop::<T>() {
         Text::new()
             .push("`")
@@ -58,12 +57,11 @@ pub const fn assert_no_drop<T>(name: &str) -> bool {
             .push("remove the `Drop` impl, or send a type of plain data")
             .panic();
     }
-    true
 }
 
 /// Asserts that a slot can give the alignment that the archive of `name` has.
 #[track_caller]
-pub const fn assert_fits_slot(name: &str, align: usize) -> bool {
+pub const fn assert_fits_slot(name: &str, align: usize) {
     if align > MAX_ALIGN {
         Text::new()
             .push("the archive of `")
@@ -75,12 +73,11 @@ pub const fn assert_fits_slot(name: &str, align: usize) -> bool {
             .push(" that a slot gives; lower its alignment")
             .panic();
     }
-    true
 }
 
 /// Asserts what `#[shm(max_size = limit)]` says.
 #[track_caller]
-pub const fn assert_max_size(name: &str, size: usize, limit: usize) -> bool {
+pub const fn assert_max_size(name: &str, size: usize, limit: usize) {
     if size > limit {
         Text::new()
             .push("the archive of `")
@@ -92,12 +89,11 @@ pub const fn assert_max_size(name: &str, size: usize, limit: usize) -> bool {
             .push("`; make the type smaller, or raise the limit")
             .panic();
     }
-    true
 }
 
 /// Asserts that `#[shm(align = asked)]` does not ask for less than the archive needs.
 #[track_caller]
-pub const fn assert_align(name: &str, align: usize, asked: usize) -> bool {
+pub const fn assert_align(name: &str, align: usize, asked: usize) {
     if align > asked {
         Text::new()
             .push("the archive of `")
@@ -109,18 +105,33 @@ pub const fn assert_align(name: &str, align: usize, asked: usize) -> bool {
             .push("`; ask for at least as much, or for nothing")
             .panic();
     }
-    true
 }
 
 /// Asserts that the offsets in an enum's schema were computed from the layout that the compiler has given it.
 #[track_caller]
-pub const fn assert_enum_layout(size: usize, align: usize, computed: usize) -> bool {
+pub const fn assert_enum_layout(size: usize, align: usize, computed: usize) {
     // A raised alignment adds padding at the end.
     assert!(
         size == computed.next_multiple_of(align),
         "the archived enum is not laid out as RFC 2195 says; remove layout attributes from it"
     );
-    true
+}
+
+/// The tag of a variant: as many variants as `since` after the one whose discriminant was written.
+#[track_caller]
+#[must_use]
+pub const fn tag(variant: &str, written: u8, since: usize) -> u8 {
+    let tag = written as usize + since;
+    if tag > u8::MAX as usize {
+        Text::new()
+            .push("the discriminant of variant `")
+            .push(variant)
+            .push("` is ")
+            .push_number(tag)
+            .push(", and an archived enum has one byte for it; expected at most 255")
+            .panic();
+    }
+    tag as u8
 }
 
 /// A text put together in a constant: panics there can be formatted with nothing but `{}` of a text.

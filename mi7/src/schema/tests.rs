@@ -105,6 +105,35 @@ fn every_scalar_is_printed_as_debug_prints_it() {
 }
 
 #[test]
+fn types_of_the_standard_library_are_printed_by_their_parts() {
+    use core::mem::ManuallyDrop;
+    use core::ops::Bound;
+
+    assert_eq!(printed(&Ok::<u8, u64>(3)), "Ok(3)");
+    assert_eq!(printed(&Err::<u8, u64>(4)), "Err(4)");
+    assert_eq!(printed(&[Bound::Included(5u32), Bound::Unbounded]), "[Included(5), Unbounded]");
+    assert_eq!(printed(&Bound::Excluded('x')), "Excluded('x')");
+    assert_eq!(printed(&(1u8..9)), "Range { start: 1, end: 9 }");
+    assert_eq!(printed(&(1u8..=9, ..)), "(RangeInclusive { start: 1, end: 9 }, RangeFull)");
+    assert_eq!(
+        printed(&(1u64.., ..2i8, ..=3i16)),
+        "(RangeFrom { start: 1 }, RangeTo { end: 2 }, RangeToInclusive { end: 3 })"
+    );
+    assert_eq!(printed(&ManuallyDrop::new(Some(7u16))), "ManuallyDrop { value: Some(7) }");
+    assert_eq!(printed(&core::marker::PhantomPinned), "PhantomPinned");
+}
+
+#[test]
+fn a_number_with_its_little_end_first_is_the_native_number() {
+    use rkyv::rend::{NonZeroU16_le, char_le, f64_le, u32_be, u32_le};
+
+    assert_eq!(u32_le::SCHEMA, u32::SCHEMA);
+    assert_eq!(printed(&(u32_le::from_native(5), f64_le::from_native(1.5))), "(5, 1.5)");
+    assert_eq!(printed(&(char_le::from_native('x'), NonZeroU16_le::new(7))), "('x', Some(7))");
+    assert_eq!(printed(&u32_be::from_native(5)), "u32_be(0x00000005)");
+}
+
+#[test]
 fn offsets_of_variants_are_those_of_the_compiler() {
     #[repr(C)]
     struct Sell(u8, bool, rkyv::Archived<char>);

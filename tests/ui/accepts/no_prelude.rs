@@ -1,7 +1,8 @@
 //! Without a prelude, and with names of the prelude taken by others.
 
 #![no_implicit_prelude]
-#![deny(warnings, clippy::pedantic, unsafe_code)]
+#![deny(warnings)]
+#![forbid(unsafe_code)]
 
 mod plain {
     // rkyv's own derives name `Sized` and the derives of the standard library.
@@ -19,6 +20,22 @@ mod plain {
     pub enum Side {
         Buy,
         Sell(u8),
+    }
+
+    #[::mi7::message]
+    #[derive(::std::fmt::Debug)]
+    pub enum Event<T> {
+        Named { value: T, marker: ::std::marker::PhantomData<Self> },
+        Numbered(::std::option::Option<u8>),
+        Plain,
+    }
+
+    #[::mi7::message]
+    #[derive(::std::fmt::Debug)]
+    pub struct Own {
+        pub marker: ::std::marker::PhantomData<fn() -> Self>,
+        #[deprecated]
+        pub old: bool,
     }
 }
 
@@ -59,5 +76,6 @@ mod shadowed {
 fn main() {
     const { <plain::Order<u8> as ::mi7::ShmMessage>::CHECKED }
     const { <shadowed::inner::Side as ::mi7::ShmMessage>::CHECKED }
+    const { <plain::Event<plain::Own> as ::mi7::ShmMessage>::CHECKED }
     const { <plain::Side as ::mi7::ShmMessage>::CHECKED }
 }
