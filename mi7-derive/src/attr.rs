@@ -127,7 +127,8 @@ pub fn krate() -> Path {
 
     let name = match proc_macro_crate::crate_name("mi7") {
         Ok(FoundCrate::Name(name)) => name,
-        // mi7 itself, its examples and tests: it is `::mi7` in all of them. Without a Cargo.toml that says otherwise, too.
+        // mi7 itself, its examples and tests: it is `::mi7` in all of them. Without a Cargo.toml
+        // that says otherwise, too.
         Ok(FoundCrate::Itself) | Err(_) => "mi7".into(),
     };
     let name = Ident::new(&name, Span::call_site());

@@ -1,6 +1,8 @@
-//! What no message can have, found by syntax: types that have no name to be deceived by, and discriminants.
+//! What no message can have, found by syntax: types that have no name to be deceived by, and
+//! discriminants.
 //!
-//! Types that have a name are judged by the compiler, through the bounds on fields; see `mi7/src/message/misfits.rs`.
+//! Types that have a name are judged by the compiler, through the bounds on fields; see
+//! `mi7/src/message/misfits.rs`.
 
 use proc_macro2::TokenStream;
 use quote::ToTokens;

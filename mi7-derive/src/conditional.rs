@@ -1,7 +1,8 @@
 //! `cfg` and `cfg_attr`, as an attribute macro finds them.
 //!
-//! The compiler applies them inside an item before it calls a derive, but not before it calls an attribute macro. So
-//! `#[mi7::message]` judges nothing that they may remove, and what it adds beside a conditional attribute is conditional.
+//! The compiler applies them inside an item before it calls a derive, but not before it calls an
+//! attribute macro. So `#[mi7::message]` judges nothing that they may remove, and what it adds
+//! beside a conditional attribute is conditional.
 
 use proc_macro2::TokenStream;
 use quote::{ToTokens, quote};

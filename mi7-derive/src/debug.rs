@@ -1,6 +1,7 @@
 //! `Debug` for the archived form.
 //!
-//! The impl has a bound for each field, so that a field without `Debug` is an error only where somebody prints.
+//! The impl has a bound for each field, so that a field without `Debug` is an error only where
+//! somebody prints.
 
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{ToTokens, format_ident, quote};

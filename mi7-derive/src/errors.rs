@@ -32,9 +32,11 @@ impl Errors {
         self.add(tokens, message);
     }
 
-    /// The mistakes as `compile_error!`s: all but the last as items, and the last one as an expression.
+    /// The mistakes as `compile_error!`s: all but the last as items, and the last one as an
+    /// expression.
     ///
-    /// A constant that does not exist makes the compiler believe whatever is said of it. See `Refused` in mi7.
+    /// A constant that does not exist makes the compiler believe whatever is said of it. See
+    /// `Refused` in mi7.
     pub fn into_items_and_expression(mut self) -> (TokenStream, TokenStream) {
         let last = self.found.pop().map(|error| error.to_compile_error());
         (self.into_items(), quote!(#last))

@@ -1,10 +1,12 @@
 //! The impl, and the assertions beside it.
 //!
-//! How mistakes are found without second errors stands in `mi7/src/message/private.rs`. In short: a type without parameters
-//! is looked at through `Measure`, which never fails. A type with parameters is a message if its fields are, by bounds on the
-//! impl, and its assertions are evaluated for each instance, where a channel is made.
+//! How mistakes are found without second errors stands in `mi7/src/message/private.rs`. In short: a
+//! type without parameters is looked at through `Measure`, which never fails. A type with
+//! parameters is a message if its fields are, by bounds on the impl, and its assertions are
+//! evaluated for each instance, where a channel is made.
 //!
-//! Nothing here declares a name, and the user's tokens stand only where `Self` is the user's type, or has been replaced.
+//! Nothing here declares a name, and the user's tokens stand only where `Self` is the user's type,
+//! or has been replaced.
 
 mod pieces;
 
@@ -20,7 +22,7 @@ use crate::check::{check, is_refused};
 use crate::debug::debug;
 use crate::errors::Errors;
 use crate::input::{Body, Field, Input, Variant};
-use crate::tokens::{at, depends_on, ends, without_self};
+use crate::tokens::{at, depends_on, ends, mentions, without_self};
 
 /// The expansion of `#[derive(ShmMessage)]`.
 pub fn derive(input: &DeriveInput) -> TokenStream {
@@ -96,10 +98,13 @@ impl<'a> Expansion<'a> {
         let checked = self.checked();
         let pieces = self.pieces();
         let verdict = if self.has_parameters { self.requirements(&where_clause) } else { self.verdict() };
+        let as_is = input.fields().filter_map(|field| field.as_is.as_ref());
         let debug = input.shm.has_debug.then(|| debug(self));
         quote! {
             const _: () = {
                 use #private::Unmeasured as _;
+                const _: () = #private::Measure::<()>::__MI7_UNMEASURED;
+                #(const _: () = #private::assert_as_is::<#as_is>();)*
                 #verdict
                 #[automatically_derived]
                 unsafe impl #impl_generics #krate::ShmMessage for #ident #ty_generics #where_clause {
@@ -157,7 +162,8 @@ impl<'a> Expansion<'a> {
         bounds
     }
 
-    /// The bounds that the user gave to rkyv's impls, for mi7's serializer, deserializer and context.
+    /// The bounds that the user gave to rkyv's impls, for mi7's serializer, deserializer and
+    /// context.
     fn rkyv_bounds(&self) -> Vec<WherePredicate> {
         let Self { input, krate, .. } = self;
         let rkyv = &input.rkyv;
@@ -201,7 +207,8 @@ impl<'a> Expansion<'a> {
             return TokenStream::new();
         };
         let written = variants.iter().filter_map(|variant| match variant.discriminant {
-            (Some(written), 0) => Some(written),
+            // What is left to be inferred, as in `3 as _`, has no type of its own.
+            (Some(written), 0) if !mentions(written.to_token_stream(), "_") => Some(written),
             _ => None,
         });
         written.map(|written| quote!(#private::assert_discriminant(#written);)).collect()
@@ -341,7 +348,8 @@ impl<'a> Expansion<'a> {
         }
     }
 
-    /// What is known of a type without parameters, and the assertions on it, evaluated where it is defined.
+    /// What is known of a type without parameters, and the assertions on it, evaluated where it is
+    /// defined.
     fn verdict(&self) -> TokenStream {
         let Self { input, private, name, .. } = self;
         let ident = input.ident;

@@ -27,11 +27,14 @@ pub enum Body<'a> {
 pub struct Field<'a> {
     pub member: Member,
     pub ty: &'a Type,
+    /// mi7's own wrapper in `#[rkyv(with = …)]`, by its looks.
+    pub as_is: Option<Type>,
 }
 
 pub struct Variant<'a> {
     pub ident: &'a Ident,
-    /// The nearest discriminant that is written out, in this variant or before it, and how many variants ago that is.
+    /// The nearest discriminant that is written out, in this variant or before it, and how many
+    /// variants ago that is.
     pub discriminant: (Option<&'a Expr>, usize),
     pub fields: Vec<Field<'a>>,
 }
@@ -85,12 +88,12 @@ impl Field<'_> {
 fn fields<'a>(fields: &'a syn::Fields, errors: &mut Errors) -> Vec<Field<'a>> {
     let read = |(field, mut member): (&'a syn::Field, Member)| {
         attr::refuse_misplaced(&field.attrs, "field", errors);
-        RkyvAttributes::check_field(&field.attrs, errors);
+        let as_is = RkyvAttributes::check_field(&field.attrs, errors);
         // Names are the user's, numbers have no token of their own.
         if let Member::Unnamed(index) = &mut member {
             index.span = Span::call_site();
         }
-        Field { member, ty: &field.ty }
+        Field { member, ty: &field.ty, as_is }
     };
     fields.iter().zip(fields.members()).map(read).collect()
 }

@@ -1,6 +1,7 @@
 //! `#[mi7::message]`: all derives in one attribute.
 //!
-//! It looks only at what is there whatever `cfg` says, and leaves the rest to the derive; see [`conditional`](crate::conditional).
+//! It looks only at what is there whatever `cfg` says, and leaves the rest to the derive; see
+//! [`conditional`](crate::conditional).
 
 use proc_macro2::TokenStream;
 use quote::{format_ident, quote};
@@ -14,7 +15,8 @@ use crate::errors::Errors;
 use crate::input::Input;
 use crate::rkyv;
 
-/// The item with all derives; or, if there are mistakes that rkyv would report once more, with mi7's alone.
+/// The item with all derives; or, if there are mistakes that rkyv would report once more, with
+/// mi7's alone.
 pub fn expand(arguments: TokenStream, item: TokenStream) -> TokenStream {
     let mut item: DeriveInput = match syn::parse2(item.clone()) {
         Ok(item) => item,
@@ -39,7 +41,8 @@ pub fn expand(arguments: TokenStream, item: TokenStream) -> TokenStream {
     quote!(#(#derives)* #debug #item)
 }
 
-/// Where mi7 may be, and under what conditions: as `crate = …` says, and else under the name in Cargo.toml.
+/// Where mi7 may be, and under what conditions: as `crate = …` says, and else under the name in
+/// Cargo.toml.
 fn places(attributes: &[Conditional]) -> Vec<(Condition, Path)> {
     let mut places = Vec::new();
     let mut otherwise = Condition::Always;
@@ -97,7 +100,8 @@ fn gives_crate(attribute: &Meta) -> bool {
     found && list.path.is_ident("rkyv")
 }
 
-/// `Debug` for the archived form, if the type itself has it, and the archived form does not have it already.
+/// `Debug` for the archived form, if the type itself has it, and the archived form does not have it
+/// already.
 fn debug(attributes: &[Conditional]) -> TokenStream {
     let is_given = given(attributes, |attribute| match attribute {
         Meta::List(list) => list.path.is_ident("rkyv") && rkyv::derives_debug(&list.tokens),

@@ -26,8 +26,8 @@ pub struct RkyvAttributes {
 }
 
 impl RkyvAttributes {
-    /// Reads the `#[rkyv(…)]` of a type, and refuses what would put an archive there that mi7 cannot see into. Mistakes that
-    /// are rkyv's to find are left to it.
+    /// Reads the `#[rkyv(…)]` of a type, and refuses what would put an archive there that mi7
+    /// cannot see into. Mistakes that are rkyv's to find are left to it.
     pub fn read(attributes: &[Attribute], is_enum: bool, errors: &mut Errors) -> Self {
         let mut result = Self::default();
         for_each(attributes, |meta| {
@@ -70,12 +70,16 @@ impl RkyvAttributes {
         self.archived.clone().unwrap_or_else(|| format_ident!("Archived{}", ident.unraw()))
     }
 
-    /// Refuses what has no place in the `#[rkyv(…)]` of a field.
-    pub fn check_field(attributes: &[Attribute], errors: &mut Errors) {
+    /// Refuses what has no place in the `#[rkyv(…)]` of a field. Returns the wrapper that looks
+    /// like mi7's own.
+    pub fn check_field(attributes: &[Attribute], errors: &mut Errors) -> Option<Type> {
+        let mut as_is = None;
         for_each(attributes, |meta| {
             if meta.path.is_ident("with") {
                 let with: Type = meta.value()?.parse()?;
-                if !is_as_is(&with) {
+                if looks_as_is(&with) {
+                    as_is = Some(with);
+                } else {
                     let message = "`with` archives the field as something that mi7 cannot see into; give the field a type \
                                    that is a `ShmMessage` itself";
                     errors.push(syn::Error::new_spanned(&meta.path, message));
@@ -84,11 +88,12 @@ impl RkyvAttributes {
             skip_value(meta.input);
             Ok(())
         });
+        as_is
     }
 }
 
-/// Whether this is mi7's own wrapper, which changes nothing; `#[mi7::message]` writes it.
-fn is_as_is(with: &Type) -> bool {
+/// Whether this looks like mi7's own wrapper, which changes nothing; `#[mi7::message]` writes it.
+fn looks_as_is(with: &Type) -> bool {
     with.to_token_stream().to_string().replace(' ', "").ends_with("::__private::AsIs")
 }
 

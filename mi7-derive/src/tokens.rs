@@ -5,7 +5,8 @@ use quote::ToTokens;
 use syn::ext::IdentExt;
 use syn::{GenericParam, Generics};
 
-/// The same tokens, shown where `span` is. They mean what they meant: names are looked up as before.
+/// The same tokens, shown where `span` is. They mean what they meant: names are looked up as
+/// before.
 pub fn at(span: Span, tokens: TokenStream) -> TokenStream {
     let respan = |mut token: TokenTree| {
         if let TokenTree::Group(group) = &token {
@@ -30,12 +31,13 @@ pub fn ends(tokens: &TokenStream) -> (Span, Span) {
 
 /// The same tokens, with the type's own name for `Self`.
 ///
-/// In blocks nothing is replaced: an impl in there has a `Self` of its own. rkyv's derive does the same.
+/// In blocks nothing is replaced: an impl in there has a `Self` of its own. rkyv's derive does the
+/// same.
 pub fn without_self(tokens: TokenStream, ident: &Ident, generics: &Generics) -> TokenStream {
     let each = |token: TokenTree| match token {
         TokenTree::Ident(found) if found == "Self" => {
-            // Not the user's token, so that no lint tells the user to write `Self`. The raw form, because what is a keyword
-            // depends on the edition that the token is from.
+            // Not the user's token, so that no lint tells the user to write `Self`. The raw form,
+            // because what is a keyword depends on the edition that the token is from.
             let span = Span::call_site().located_at(found.span());
             let name = Ident::new_raw(&ident.unraw().to_string(), span);
             let (_, arguments, _) = generics.split_for_impl();
@@ -77,4 +79,13 @@ pub fn depends_on(tokens: &TokenStream, generics: &Generics) -> bool {
         }
     }
     false
+}
+
+/// Whether a name occurs in the tokens.
+pub fn mentions(tokens: TokenStream, name: &str) -> bool {
+    tokens.into_iter().any(|token| match token {
+        TokenTree::Ident(ident) => ident == name,
+        TokenTree::Group(group) => mentions(group.stream(), name),
+        _ => false,
+    })
 }

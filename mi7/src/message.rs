@@ -29,15 +29,34 @@
 //! assert_eq!(Order::ALIGN, 8);
 //! ```
 //!
-//! Without rkyv in one's own Cargo.toml, [`#[mi7::message]`](macro@crate::message) writes all four derives.
+//! Without rkyv in one's own Cargo.toml, [`#[mi7::message]`](macro@crate::message) writes all four
+//! derives. It also gives `Debug` to the archived form of a type that has it, so that what is
+//! received can be printed:
+//!
+//! ```
+//! #[mi7::message]
+//! #[derive(Debug)]
+//! struct Order {
+//!     id: u64,
+//!     price: f64,
+//! }
+//!
+//! # let directory = tempfile::tempdir()?;
+//! # let channel = mi7::SharedChannel::<Order>::options().directory(directory.path()).create("orders")?;
+//! # let (tx, rx) = channel.split();
+//! tx.send(&Order { id: 1, price: 99.5 })?;
+//! assert_eq!(format!("{:?}", rx.recv()?), "Order { id: 1, price: 99.5 }");
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 //!
 //! # What is a message already
 //!
-//! Integers from 8 to 128 bits, `f32`, `f64`, `bool`, `char`, `()`, `NonZero*`, [`Duration`](core::time::Duration), IP and
-//! socket addresses, arrays, tuples of up to thirteen, [`Option`], [`Result`], the ranges of [`core::ops`] and
-//! [`Bound`](core::ops::Bound), [`ManuallyDrop`](core::mem::ManuallyDrop), [`PhantomData`](core::marker::PhantomData),
-//! [`PhantomPinned`](core::marker::PhantomPinned), the numbers of [`rkyv::rend`] with their byte order in the type,
-//! [`FixedString`](crate::FixedString) and [`FixedVec`](crate::FixedVec).
+//! Integers from 8 to 128 bits, `f32`, `f64`, `bool`, `char`, `()`, `NonZero*`,
+//! [`Duration`](core::time::Duration), IP and socket addresses, arrays, tuples of up to thirteen,
+//! [`Option`], [`Result`], the ranges of [`core::ops`] and [`Bound`](core::ops::Bound),
+//! [`ManuallyDrop`](core::mem::ManuallyDrop), [`PhantomData`](core::marker::PhantomData),
+//! [`PhantomPinned`](core::marker::PhantomPinned), the numbers of [`rkyv::rend`] with their byte
+//! order in the type, [`FixedString`](crate::FixedString) and [`FixedVec`](crate::FixedVec).
 //!
 //! # Send, Sync
 //!

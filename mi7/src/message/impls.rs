@@ -20,8 +20,8 @@ use crate::schema::{Field, Kind, Scalar, Schema, Variant, enum_size, variant_off
 /// Implements [`ShmMessage`] for types that are one [`Scalar`].
 macro_rules! scalars {
     ($($scalar:ident => $type:ty),* $(,)?) => {$(
-        // SAFETY: the archived form is a number, or a few, all of whose bytes have the same meaning everywhere; the
-        // schema's scalar is the type's own.
+        // SAFETY: the archived form is a number, or a few, all of whose bytes have the same meaning
+        // everywhere; the schema's scalar is the type's own.
         unsafe impl ShmMessage for $type {
             const SCHEMA: Schema = Schema {
                 name: Scalar::$scalar.name(),
@@ -49,8 +49,8 @@ scalars! {
 /// Implements [`ShmMessage`] for numbers whose native form is their archived form already.
 macro_rules! little_endian {
     ($($type:ident => $scalar:ident),* $(,)?) => {$(
-        // SAFETY: the archived form is the number itself, all of whose bytes have the same meaning everywhere; it is that of the
-        // schema's scalar.
+        // SAFETY: the archived form is the number itself, all of whose bytes have the same meaning
+        // everywhere; it is that of the schema's scalar.
         unsafe impl ShmMessage for rend::$type {
             const SCHEMA: Schema = Schema {
                 name: Scalar::$scalar.name(),
@@ -73,7 +73,8 @@ little_endian! {
 /// Implements [`ShmMessage`] for numbers whose big end is first, which no [`Scalar`] stands for.
 macro_rules! big_endian {
     ($($type:ident),* $(,)?) => {$(
-        // SAFETY: the archived form is the number itself, all of whose bytes have the same meaning everywhere.
+        // SAFETY: the archived form is the number itself, all of whose bytes have the same meaning
+        // everywhere.
         unsafe impl ShmMessage for rend::$type {
             const SCHEMA: Schema = Schema {
                 name: stringify!($type),
@@ -96,7 +97,8 @@ unsafe impl ShmMessage for () {
     const SCHEMA: Schema = Schema { name: "", size: 0, align: 1, kind: Kind::Struct(&[]) };
 }
 
-// SAFETY: there is no byte. The parameter is not part of the schema: it has no say in what the bytes are.
+// SAFETY: there is no byte. The parameter is not part of the schema: it has no say in what the
+// bytes are.
 unsafe impl<T: ?Sized + Send + Sync + 'static> ShmMessage for PhantomData<T> {
     const SCHEMA: Schema = Schema { name: "PhantomData", size: 0, align: 1, kind: Kind::Struct(&[]) };
 }
@@ -152,11 +154,12 @@ macro_rules! first {
     };
 }
 
-/// Implements [`ShmMessage`] for an enum that rkyv has an archived form for, of variants with one field or none.
+/// Implements [`ShmMessage`] for an enum that rkyv has an archived form for, of variants with one
+/// field or none.
 macro_rules! enums {
     ($($name:ident<$($parameter:ident),*> { $($variant:ident $(($field:ident))? = $tag:literal),* })*) => {$(
-        // SAFETY: the archived form is `repr(u8)`: a tag and an archive, in one piece. Its layout is that of RFC 2195, which
-        // `variant_offset` computes and `CHECKED` compares by size.
+        // SAFETY: the archived form is `repr(u8)`: a tag and an archive, in one piece. Its layout
+        // is that of RFC 2195, which `variant_offset` computes and `CHECKED` compares by size.
         unsafe impl<$($parameter: ShmMessage),*> ShmMessage for $name<$($parameter),*> {
             const SCHEMA: Schema = Schema {
                 name: stringify!($name),
@@ -212,7 +215,8 @@ enums! {
 /// Implements [`ShmMessage`] for a range, whose archived form has fields of the same names.
 macro_rules! ranges {
     ($($name:ident { $($field:ident),* })*) => {$(
-        // SAFETY: the archived form is a `repr(C)` struct of the archives, in one piece as they are; offsets are the compiler's.
+        // SAFETY: the archived form is a `repr(C)` struct of the archives, in one piece as they
+        // are; offsets are the compiler's.
         unsafe impl<T: ShmMessage> ShmMessage for $name<T> {
             const SCHEMA: Schema = Schema {
                 name: stringify!($name),
@@ -245,7 +249,8 @@ unsafe impl ShmMessage for RangeFull {
     const SCHEMA: Schema = Schema { name: "RangeFull", size: 0, align: 1, kind: Kind::Struct(&[]) };
 }
 
-// SAFETY: `ManuallyDrop` has the layout of what is inside, and means the same. What is inside needs no dropping anyway.
+// SAFETY: `ManuallyDrop` has the layout of what is inside, and means the same. What is inside needs
+// no dropping anyway.
 unsafe impl<T: ShmMessage> ShmMessage for ManuallyDrop<T> {
     const SCHEMA: Schema = Schema {
         name: "ManuallyDrop",
@@ -262,8 +267,8 @@ unsafe impl<T: ShmMessage> ShmMessage for ManuallyDrop<T> {
 /// Implements [`ShmMessage`] for a tuple.
 macro_rules! tuple {
     ($($type:ident $index:tt $name:literal),*) => {
-        // SAFETY: rkyv's archived tuple is a `repr(C)` struct of the archives, in one piece as they are; offsets are the
-        // compiler's.
+        // SAFETY: rkyv's archived tuple is a `repr(C)` struct of the archives, in one piece as they
+        // are; offsets are the compiler's.
         unsafe impl<$($type: ShmMessage),*> ShmMessage for ($($type,)*) {
             const SCHEMA: Schema = Schema {
                 name: "",

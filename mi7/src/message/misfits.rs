@@ -1,11 +1,12 @@
 //! The types of the standard library that are no messages, and what to use instead.
 //!
-//! The compiler reports a bound that does not hold in the words of the innermost bound that is missing. So each of these
-//! types has an impl with a bound that never holds, whose trait has the words. It works by type and not by name: through
-//! aliases, inside arrays and options, and never for a user's own type of the same name.
+//! The compiler reports a bound that does not hold in the words of the innermost bound that is
+//! missing. So each of these types has an impl with a bound that never holds, whose trait has the
+//! words. It works by type and not by name: through aliases, inside arrays and options, and never
+//! for a user's own type of the same name.
 //!
-//! The traits have [`Parts`] for their supertrait, so the impls have nothing left to prove; and they are bounds for all
-//! lifetimes, which the compiler does not check before they are used.
+//! The traits have [`Parts`] for their supertrait, so the impls have nothing left to prove; and
+//! they are bounds for all lifetimes, which the compiler does not check before they are used.
 
 use core::cell::{Cell, OnceCell, RefCell, UnsafeCell};
 use core::num::{NonZeroIsize, NonZeroUsize};

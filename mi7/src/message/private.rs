@@ -1,31 +1,38 @@
-//! What the derive's expansion leans on. For the expansion alone: it may change with it at any time.
+//! What the derive's expansion leans on. For the expansion alone: it may change with it at any
+//! time.
 //!
 //! # Saying each mistake once, and mi7's words first
 //!
-//! A type whose field is no message, or that lacks rkyv's derives, breaks the bounds of [`ShmMessage`] in a dozen ways, and
-//! the compiler would report them all, here and wherever the type is used. So the expansion looks first and speaks once:
+//! A type whose field is no message, or that lacks rkyv's derives, breaks the bounds of
+//! [`ShmMessage`] in a dozen ways, and the compiler would report them all, here and wherever the
+//! type is used. So the expansion looks first and speaks once:
 //!
-//! - [`Measure`] tells, without an error, what the type and its fields have and what they lack. The impl of a type without
-//!   parameters is made of nothing else, so nothing in it can fail.
-//! - A field that is no message is reported by [`assert_field`], inside a constant that a bound of the impl has for its argument.
-//!   The compiler checks the headers of impls in the order of the source and before all bodies, so this error precedes those
-//!   of derives that are written behind ours. A constant with an error makes the compiler believe whatever is said of it, so
-//!   the type counts as a message from there on, and nothing more is said about it.
-//! - Every other mistake is reported by an assertion of its own, on the user's token that it is about.
-//! - [`Judged`] keeps the verdict, and the verdict goes into a bound of the impl, [`Derived`]. Inside the impl the compiler
-//!   believes the supertraits of a bound. A bound for all lifetimes is not checked before it is used; where the type is used,
-//!   it is one error that points back to the definition.
-//! - A type that was refused by its syntax has the bound [`Refused`] instead, and the constant is the `compile_error!` itself.
+//! - [`Measure`] tells, without an error, what the type and its fields have and what they lack. The
+//!   impl of a type without parameters is made of nothing else, so nothing in it can fail.
+//! - A field that is no message is reported by [`assert_field`], inside a constant that a bound of
+//!   the impl has for its argument. The compiler checks the headers of impls in the order of the
+//!   source and before all bodies, so this error precedes those of derives that are written behind
+//!   ours. A constant with an error makes the compiler believe whatever is said of it, so the type
+//!   counts as a message from there on, and nothing more is said about it.
+//! - Every other mistake is reported by an assertion of its own, on the user's token that it is
+//!   about.
+//! - [`Judged`] keeps the verdict, and the verdict goes into a bound of the impl, [`Derived`].
+//!   Inside the impl the compiler believes the supertraits of a bound. A bound for all lifetimes is
+//!   not checked before it is used; where the type is used, it is one error that points back to the
+//!   definition.
+//! - A type that was refused by its syntax has the bound [`Refused`] instead, and the constant is
+//!   the `compile_error!` itself.
 //!
-//! A type with parameters is a message where its fields are: their bounds stand on the impl. The fields without parameters
-//! are treated as above, with [`Believed`] for the bound.
+//! A type with parameters is a message where its fields are: their bounds stand on the impl. The
+//! fields without parameters are treated as above, with [`Believed`] for the bound.
 //!
 //! None of this makes a wrong type pass: every mistake is an error at the definition.
 //!
 //! # Names
 //!
-//! The expansion declares no name. Whatever it needs to name is an associated item here. `Measure::<T>::FACT` is looked up
-//! among all traits in scope, so the names of facts begin with `__MI7`.
+//! The expansion declares no name. Whatever it needs to name is an associated item here.
+//! `Measure::<T>::FACT` is looked up among all traits in scope, so the names of facts begin with
+//! `__MI7`.
 
 #![allow(missing_docs)] // Hidden: the names say what things are.
 
@@ -77,12 +84,12 @@ impl<T: Parts> Derived<'_, true> for T {}
 #[diagnostic::do_not_recommend]
 impl<T: Impossible> Derived<'_, false> for T {}
 
-/// Implemented for nothing. A second impl is what keeps the compiler from looking into the first one for a constant that has
-/// an error, and from reporting what it finds there.
+/// Implemented for nothing. A second impl is what keeps the compiler from looking into the first
+/// one for a constant that has an error, and from reporting what it finds there.
 pub trait Impossible: ShmMessage {}
 
-/// The bound of a derived impl on a field that depends on the type's parameters. Not [`ShmMessage`] itself, which the user may
-/// have written already.
+/// The bound of a derived impl on a field that depends on the type's parameters. Not [`ShmMessage`]
+/// itself, which the user may have written already.
 pub trait FieldType: ShmMessage {}
 
 impl<T: ShmMessage> FieldType for T {}
@@ -98,7 +105,8 @@ impl<T: Impossible> Believed<'_, false> for T {}
 /// The bound of the impl that stands for a type refused by its syntax.
 pub trait Refused<'any, const MISTAKE: usize>: ShmMessage {}
 
-/// The type of a field. The compiler reports what is missing inside it, and not that the field as a whole is no message.
+/// The type of a field. The compiler reports what is missing inside it, and not that the field as a
+/// whole is no message.
 pub struct Field<F: ?Sized>(PhantomData<F>);
 
 /// Implemented for the fields that are messages.
@@ -148,7 +156,8 @@ impl<T: Parts> Whole<true> for T {}
 /// Reports which of the supertraits a type does not have, and why.
 pub const fn assert_parts<T: Whole<LOOK> + ?Sized, const LOOK: bool>() {}
 
-/// The archived form of a type, or, where it has none, the type itself, which has fields of the same names.
+/// The archived form of a type, or, where it has none, the type itself, which has fields of the
+/// same names.
 pub trait Form<const IS_ARCHIVE: bool> {
     type Form: ?Sized;
 }
@@ -161,8 +170,8 @@ impl<T: ?Sized> Form<false> for T {
     type Form = T;
 }
 
-/// Facts about `T`, and what stands in for them where `T` lacks the trait: `Measure::<T>::FACT` is the inherent constant
-/// where its bound is met, and [`Unmeasured`]'s where not.
+/// Facts about `T`, and what stands in for them where `T` lacks the trait: `Measure::<T>::FACT` is
+/// the inherent constant where its bound is met, and [`Unmeasured`]'s where not.
 pub struct Measure<T: ?Sized>(PhantomData<T>);
 
 impl<T: Archive> Measure<T> {
@@ -220,6 +229,8 @@ impl<T: ShmMessage> Measure<T> {
 
 /// See [`Measure`].
 pub trait Unmeasured {
+    /// Only here, so that no import of this trait is unused.
+    const __MI7_UNMEASURED: () = ();
     const __MI7_IS_ARCHIVE: bool = false;
     const __MI7_IS_SERIALIZE: bool = false;
     const __MI7_IS_DESERIALIZE: bool = false;
@@ -302,9 +313,17 @@ pub fn debug_tuple(f: &mut Formatter<'_>, name: &str, fields: &[&dyn Debug]) -> 
 
 /// Archives a field as it would be without `#[rkyv(with = …)]`.
 ///
-/// For fields that are `#[deprecated]`. rkyv's derive compares the offsets of a struct's fields with those of the archived
-/// ones, unless one has a `with`, and the compiler takes that for a use.
+/// For fields that are `#[deprecated]`. rkyv's derive compares the offsets of a struct's fields
+/// with those of the archived ones, unless one has a `with`, and the compiler takes that for a use.
 pub struct AsIs;
+
+/// Implemented for [`AsIs`] only.
+pub trait ChangesNothing {}
+
+impl ChangesNothing for AsIs {}
+
+/// Asserts that this is mi7's own [`AsIs`], and not a type that is merely called so.
+pub const fn assert_as_is<T: ChangesNothing>() {}
 
 impl<F: Archive> ArchiveWith<F> for AsIs {
     type Archived = F::Archived;

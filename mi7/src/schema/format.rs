@@ -52,7 +52,8 @@ pub enum FormatError {
 }
 
 impl Layout {
-    /// Prints an archived message as a derived `Debug` would print the native value. Bytes after the archive are not read.
+    /// Prints an archived message as a derived `Debug` would print the native value. Bytes after
+    /// the archive are not read.
     ///
     /// ```
     /// use mi7::ShmMessage;

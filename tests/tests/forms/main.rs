@@ -7,7 +7,8 @@
 //! | `names` | types, constants, traits and macros whose names meet those of the expansion or of the standard library |
 //! | `own` | `Self`, and bounds of every kind |
 //!
-//! All of it compiles with `unsafe_code` forbidden, and without a warning of clippy's strict groups.
+//! All of it compiles with `unsafe_code` forbidden, and without a warning of clippy's strict
+//! groups.
 
 #![forbid(unsafe_code)]
 #![deny(deprecated, unused, clippy::pedantic, clippy::nursery)]

@@ -1,4 +1,5 @@
-//! No name in the user's crate meets one of the expansion, and no type is refused because of what it is called.
+//! No name in the user's crate meets one of the expansion, and no type is refused because of what
+//! it is called.
 
 #![allow(
     dead_code,                       // Nobody makes values of most of these types.
@@ -87,6 +88,7 @@ mod taken {
         Index = index + 10,
         Assert = ASSERT,
         Fine = __MI7_FIELDS_ARE_FINE,
+        Cast = b'A' as _,
         Zero = 0,
     }
 
@@ -231,7 +233,8 @@ mod by_path {
 fn names_in_the_users_crate_mean_what_they_mean_there() {
     use taken::{__Mi7Archived, Lengths, Lifetimes, Parameters, Tags};
 
-    let tags = "- enum Tags; | 5 Written; | 11 Schema; | 12 Next; | 19 Index; | 6 Assert; | 8 Fine; | 0 Zero";
+    let tags =
+        "- enum Tags; | 5 Written; | 11 Schema; | 12 Next; | 19 Index; | 6 Assert; | 8 Fine; | 65 Cast; | 0 Zero";
     assert_eq!(parts::<Tags>(), tags);
     for tag in [Tags::Written, Tags::Next, Tags::Index, Tags::Assert, Tags::Zero] {
         comes_back(&tag);
@@ -282,10 +285,14 @@ fn no_type_is_refused_for_what_it_is_called() {
     comes_back(&by_path::Generic { value: Box(1u8), text: String(2) });
 }
 
+pub mod vendor {
+    pub use mi7;
+}
+
 /// Types made by macros, whose tokens come from several places.
 macro_rules! made {
     ($name:ident { $($field:ident: $type:ty = $value:expr),* }) => {{
-        #[mi7::message]
+        #[$crate::names::vendor::mi7::message(crate = $crate::names::vendor::mi7)]
         #[derive(PartialEq, Debug)]
         struct $name {
             $($field: $type,)*

@@ -1,4 +1,5 @@
-//! `Self`, associated types and bounds; values that are printed where they lie; fields that are deprecated.
+//! `Self`, associated types and bounds; values that are printed where they lie; fields that are
+//! deprecated.
 
 #![allow(dead_code)] // Nobody makes values of some of these types.
 
@@ -34,6 +35,36 @@ impl Tree {
     const LENGTH: usize = 2;
 }
 
+/// What a type has to do with itself.
+trait Own {
+    type Number;
+    const LENGTH: usize;
+}
+
+#[mi7::message]
+#[derive(PartialEq, Eq, Debug)]
+struct ByTrait {
+    number: <Self as Own>::Number,
+    bytes: [u8; <Self as Own>::LENGTH],
+}
+
+impl Own for ByTrait {
+    type Number = u16;
+    const LENGTH: usize = 2;
+}
+
+#[mi7::message]
+#[derive(PartialEq, Eq, Debug)]
+struct GenericByTrait<T: 'static + Send> {
+    number: <Self as Own>::Number,
+    marker: PhantomData<fn(T)>,
+}
+
+impl<T: 'static + Send> Own for GenericByTrait<T> {
+    type Number = u16;
+    const LENGTH: usize = 2;
+}
+
 trait Related<T: ?Sized> {}
 
 impl<T: ?Sized> Related<T> for u16 {}
@@ -64,6 +95,8 @@ fn a_type_may_speak_of_itself() {
     });
     comes_back(&Tree::Leaf([1, 2]));
     comes_back(&Tree::Inner { marker: PhantomData, children: PhantomData });
+    comes_back(&ByTrait { number: 1, bytes: [2, 3] });
+    comes_back(&GenericByTrait::<String> { number: 1, marker: PhantomData });
     comes_back(&Generic { value: 7u16, marker: PhantomData, concrete: 8, nested: [None, Some(9)] });
 }
 

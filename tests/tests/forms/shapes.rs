@@ -1,8 +1,9 @@
-//! The types in rkyv's own tests (`src/impls/mod.rs`, `src/impls/core/*.rs`, `src/impls/rend.rs`, `tests/derive.rs` and
-//! `tests/ui/*.rs` of rkyv 0.8.18), as a table of what mi7 accepts and what it refuses.
+//! The types in rkyv's own tests (`src/impls/mod.rs`, `src/impls/core/*.rs`, `src/impls/rend.rs`,
+//! `tests/derive.rs` and `tests/ui/*.rs` of rkyv 0.8.18), as a table of what mi7 accepts and what
+//! it refuses.
 //!
-//! Refused is what writes out of line, borrows, or puts an archive there that mi7 cannot see into. Each refusal is a case of
-//! the compile-fail tests.
+//! Refused is what writes out of line, borrows, or puts an archive there that mi7 cannot see into.
+//! Each refusal is a case of the compile-fail tests.
 
 #![allow(
     dead_code, // The fields of some are only looked at where they are archived.
@@ -27,7 +28,8 @@ use rkyv::{Archive, Deserialize, Serialize};
 
 use crate::{comes_back, parts};
 
-/// Defines a type twice: in the module with the four derives, and in a module within it with the attribute.
+/// Defines a type twice: in the module with the four derives, and in a module within it with the
+/// attribute.
 macro_rules! shapes {
     ($($module:ident { $($item:item)* })*) => {
         $(mod $module {
@@ -328,7 +330,8 @@ fn the_numbers_with_a_byte_order_in_rkyvs_tests_arrive() {
     assert_eq!(parts::<u32_be>(), "- opaque u32_be");
 }
 
-/// rkyv's tests whose types mi7 refuses: the test, the case of the compile-fail tests, and its words.
+/// rkyv's tests whose types mi7 refuses: the test, the case of the compile-fail tests, and its
+/// words.
 const REFUSED: &[(&str, &str, &str)] = &[
     ("struct_container_mutable_refs", "box_field", "keeps its value on the heap"),
     ("struct_container_mutable_refs", "vec_field", "keeps its elements on the heap"),
