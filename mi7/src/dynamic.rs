@@ -42,6 +42,7 @@ use serde::de::DeserializeOwned;
 
 pub use check::Buffer;
 use fault::Fault;
+use message::{Borrowed, OVERHEAD};
 pub use message::{Message, MessageView};
 
 use crate::payload::{Encoding, Kind, Payload, Size, Slot, View, sealed};
@@ -54,6 +55,58 @@ const PREFIX: usize = size_of::<u32>();
 
 fn config() -> bincode::config::Configuration {
     bincode::config::standard()
+}
+
+impl sealed::Sealed for Message {}
+
+impl Payload for Message {
+    type Target = MessageView;
+    type View = MessageView;
+    type Ready = ();
+
+    fn kind() -> Kind {
+        let schema = "message of bytes".to_owned();
+        Kind {
+            encoding: Encoding::Message,
+            fingerprint: schema::hash(schema.as_bytes()),
+            schema,
+            size: Size::UpTo { overhead: (PREFIX + OVERHEAD) as u64 },
+            align: 8,
+        }
+    }
+
+    #[inline]
+    fn ready(&self, room: usize) -> Result<()> {
+        let max = room - PREFIX - OVERHEAD;
+        if self.data.len() > max {
+            return Err(Error::TooLarge { size: self.data.len(), max });
+        }
+        Ok(())
+    }
+
+    unsafe fn write(&self, (): (), slot: Slot) -> Result<()> {
+        let encode = |bytes: &mut [u8]| bincode::serde::encode_into_slice(self, bytes, config());
+        // SAFETY: the caller's promise.
+        unsafe { put(slot, encode) }.map_err(|error| Error::Encoding { why: error.to_string() })
+    }
+
+    unsafe fn view(slot: Slot) -> Result<MessageView> {
+        // SAFETY: the caller's promise.
+        let bytes = unsafe { encoded(slot) }?;
+        match bincode::serde::borrow_decode_from_slice::<Borrowed<'_>, _>(bytes, config()) {
+            // SAFETY: the bytes are the slot's; the caller promises that nobody writes to it while the view is used.
+            Ok((message, used)) if used == bytes.len() => Ok(unsafe { MessageView::new(message) }),
+            Ok((_, used)) => {
+                let behind = format!("{} more bytes behind the value", bytes.len() - used);
+                Err(corrupt::<Message>("message", &behind.into()))
+            }
+            Err(error) => Err(corrupt::<Message>("message", &Fault::from(error))),
+        }
+    }
+
+    fn take(view: MessageView) -> Message {
+        view.to_message()
+    }
 }
 
 /// Any type with serde's traits, sent as bincode.
@@ -154,7 +207,7 @@ impl<T: Serialize + DeserializeOwned + 'static> Payload for Bincode<T> {
     unsafe fn view(slot: Slot) -> Result<Bincode<T>> {
         // SAFETY: the caller's promise.
         let bytes = unsafe { encoded(slot) }?;
-        decode::decode(bytes).map(Bincode).map_err(|fault| corrupt::<T>(&fault))
+        decode::decode(bytes).map(Bincode).map_err(|fault| corrupt::<T>("encoded message", &fault))
     }
 
     fn take(view: Bincode<T>) -> Bincode<T> {
@@ -162,13 +215,10 @@ impl<T: Serialize + DeserializeOwned + 'static> Payload for Bincode<T> {
     }
 }
 
+/// The error for bytes that are no `T`. Of an `encoded message` it says that the sender may have another version of the type.
 #[cold]
-fn corrupt<T>(found: &Fault) -> Error {
-    Error::Corrupt {
-        what: "encoded message",
-        found: found.to_string(),
-        expected: format!("the bincode of one `{}`", name::<T>()),
-    }
+fn corrupt<T>(what: &'static str, found: &Fault) -> Error {
+    Error::Corrupt { what, found: found.to_string(), expected: format!("the bincode of one `{}`", name::<T>()) }
 }
 
 /// The name of a type without the paths, which differ between the crates that declare it.

@@ -176,7 +176,8 @@
 //! | `try_recv` of an empty channel | 329 | 267 |
 //! | `try_send` to a full one | 383 | 303 |
 //!
-//! No memory is allocated for a message, but for batches, and for what bincode decodes. Time is another matter: see
+//! No memory is allocated for a message, but for batches, and for what a [`Bincode`] is decoded to, by its sender too.
+//! Time is another matter: see
 //! `mi7/comparison/RESULTS.md` in the repository.
 //!
 //! # How it is built

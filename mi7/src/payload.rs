@@ -26,12 +26,12 @@ pub trait Payload: Sized + sealed::Sealed + 'static {
     #[doc(hidden)]
     type View: View<Target = Self::Target>;
 
-    #[doc(hidden)]
-    fn kind() -> Kind;
-
     /// What is made of a message before there is a slot for it: its encoding, if it has one.
     #[doc(hidden)]
     type Ready: Send + Sync;
+
+    #[doc(hidden)]
+    fn kind() -> Kind;
 
     /// Makes a message ready for slots of `room` bytes. Done before a slot is claimed: so a message that can never be sent
     /// neither waits for one nor takes one.
@@ -146,6 +146,7 @@ impl<T: ShmMessage> sealed::Sealed for T {}
 impl<T: ShmMessage> Payload for T {
     type Target = T::Archived;
     type View = Archived<T>;
+    type Ready = ();
 
     fn kind() -> Kind {
         const { T::CHECKED }
@@ -157,8 +158,6 @@ impl<T: ShmMessage> Payload for T {
             align: T::ALIGN as u32,
         }
     }
-
-    type Ready = ();
 
     #[inline(always)]
     fn ready(&self, _: usize) -> Result<()> {

@@ -4,13 +4,16 @@ use std::fs;
 use std::path::Path;
 
 use mi7_fuzz::file::Spot;
+use mi7_fuzz::for_value;
 use mi7_fuzz::messages::KINDS;
 use mi7_fuzz::script::{Call, Edit, Recorded, Step, Value};
+use mi7_fuzz::values;
 
 fn main() {
     let seeds = Path::new(env!("CARGO_MANIFEST_DIR")).join("seeds");
     write(&seeds.join("attach"), attach());
     write(&seeds.join("receive"), receive());
+    write(&seeds.join("bincode"), (0..values::KINDS).flat_map(|kind| for_value!(kind, bincode(kind))).collect());
 }
 
 fn write(directory: &Path, seeds: Vec<(String, Vec<u8>)>) {
@@ -65,6 +68,21 @@ fn attach() -> Vec<(String, Vec<u8>)> {
             if kind == 0 || plan.len() < 2 {
                 seeds.push((format!("{name}-{kind}"), tape(&[0, kind, 2], plan)));
             }
+        }
+    }
+    seeds
+}
+
+/// Honest bytes of a type, and its bytes with a forged length in the middle, and many times over.
+fn bincode<T: values::Value>(kind: u8) -> Vec<(String, Vec<u8>)> {
+    let mut seeds = Vec::new();
+    for (number, sample) in T::samples().iter().enumerate() {
+        let bytes = bincode::serde::encode_to_vec(sample, bincode::config::standard()).expect("a sample");
+        let (begin, end) = bytes.split_at(bytes.len() / 2);
+        let forged = [begin, &[253], &(1u64 << 60).to_le_bytes(), end].concat();
+        let bodies = [("honest", bytes.clone()), ("forged", forged), ("repeated", bytes.repeat(3000 / bytes.len()))];
+        for (name, body) in bodies {
+            seeds.push((format!("{name}-{number}-{kind}"), [&[kind], &body[..]].concat()));
         }
     }
     seeds

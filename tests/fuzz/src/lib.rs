@@ -15,4 +15,5 @@ pub mod mapping;
 pub mod messages;
 pub mod script;
 pub mod stage;
+pub mod values;
 pub mod watch;
