@@ -25,7 +25,7 @@ pub enum Error {
         why: &'static str,
     },
     /// An option has a value that no channel can have.
-    #[error("the channel {} cannot be made: its {option} is {found}, and has to be {expected}", path.display())]
+    #[error("the channel {} cannot be as asked: its {option} is {found}, and has to be {expected}", path.display())]
     InvalidOption {
         /// The channel's file.
         path: PathBuf,

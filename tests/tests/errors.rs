@@ -174,7 +174,9 @@ fn debug_shows_the_variant_and_the_text() {
     assert_eq!(format!("{:#?}", Some(&closed)), format!("Some(\n    Closed: {closed},\n)"));
     let missing = error(stage.options::<u64>().open("missing"));
     assert_eq!(format!("{missing:?}"), format!("NotFound: {missing}"));
-    let unwrapped = std::panic::catch_unwind(|| Err::<(), _>(Error::Timeout).expect("in time"));
+    let rx = stage.options::<u64>().capacity(1).create("empty").expect("a channel").receiver();
+    let receive = || drop(rx.recv_timeout(std::time::Duration::ZERO).expect("in time"));
+    let unwrapped = std::panic::catch_unwind(std::panic::AssertUnwindSafe(receive));
     let message = unwrapped.expect_err("it panics").downcast::<String>().expect("a text");
     assert_eq!(*message, format!("in time: Timeout: {}", Error::Timeout));
     let other = SharedMemoryError::from(missing);
