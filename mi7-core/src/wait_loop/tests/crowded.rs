@@ -4,7 +4,8 @@ use super::*;
 use crate::spin::Wait;
 use crate::wait_loop::simulation::{Code, Ends, Line, Outcome, Thread, run};
 
-/// So many ping-pongs at once; each end pinned to a processor, the two of a pair to different ones if there are, or none.
+/// So many ping-pongs at once; each end pinned to a processor, the two of a pair to different ones
+/// if there are, or none.
 fn ping_pongs(processors: usize, prices: Prices, how: Wait, pairs: usize, trips: usize, pinned: bool) -> Outcome {
     let lines: Vec<_> = (0..2 * pairs).map(|index| Line::new(index, 64)).collect();
     let ends: Vec<_> = lines

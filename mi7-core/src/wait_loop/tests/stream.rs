@@ -4,7 +4,8 @@ use super::*;
 use crate::spin::Wait;
 use crate::wait_loop::simulation::{Code, Ends, Line, Thread, run};
 
-/// How long so many messages take, one after the other, where the sender and the receiver have work to do for each.
+/// How long so many messages take, one after the other, where the sender and the receiver have work
+/// to do for each.
 fn stream(prices: Prices, how: Wait, capacity: u64, work: [u64; 2]) -> u64 {
     const MESSAGES: usize = 2000;
     let line = Line::new(0, capacity);
