@@ -94,7 +94,7 @@ fn one_that_begins_after_long_waiting_in_vain_does_so_too() {
         for poll in [200 * MICRO, MILLI, 20 * MILLI] {
             // Whatever credit there was is spent.
             let vain = |thread: Thread<'_>, ends: &Ends<'_>, _| {
-                for _ in 0..400 * MILLI / poll {
+                for _ in 0..100 * MILLI / poll {
                     assert!(ends.recv_within(thread, Some(poll)).is_err());
                 }
             };
