@@ -38,6 +38,8 @@ const GLANCE_LINES: u64 = 6;
 const GLANCE_LOOKS: (u32, u32) = (4, 64);
 /// The longest time between two readings of the clock, in nanoseconds.
 const STEP: u64 = 10_000;
+/// After so many futile waits in a row, one waiter in so many looks before it parks.
+const FUTILE: (u32, u32) = (16, 8);
 /// After so many short waits in a row, further ones teach nothing new.
 const LESSONS: u32 = 16;
 /// Looks are timed in one of so many short waits in a row, and after one of so many spells.
@@ -61,6 +63,8 @@ pub(crate) struct SpinBudget {
     /// The last successful spell, if it still has to be learned from: `duration << 32 | credit`; 0:
     /// none.
     unsettled: AtomicU64,
+    /// How many waits in a row ended neither within a glance nor within a spell.
+    futile: AtomicU32,
     /// How many spells there were.
     spells: AtomicU32,
     head_start: HeadStart,
@@ -97,6 +101,7 @@ impl SpinBudget {
             glance: AtomicU32::new(0),
             doubt: AtomicU32::new(DOUBT.0),
             unsettled: AtomicU64::new(0),
+            futile: AtomicU32::new(0),
             spells: AtomicU32::new(0),
             head_start: HeadStart::new(),
         };
@@ -131,9 +136,13 @@ impl SpinBudget {
         u64::from(lines) * u64::from(self.line())
     }
 
+    /// How long a glance takes, in nanoseconds.
+    fn glance_nanos(&self) -> u64 {
+        GLANCE.max(GLANCE_LINES * u64::from(self.line()))
+    }
+
     fn renew_glance(&self) {
-        let nanos = GLANCE.max(GLANCE_LINES * u64::from(self.line()));
-        let looks = self.machine.looks_in(nanos).clamp(GLANCE_LOOKS.0, GLANCE_LOOKS.1);
+        let looks = self.machine.looks_in(self.glance_nanos()).clamp(GLANCE_LOOKS.0, GLANCE_LOOKS.1);
         self.glance.store(looks, Ordering::Relaxed);
     }
 
@@ -145,8 +154,23 @@ impl SpinBudget {
     pub(crate) fn glance(&self, how: Wait) -> u32 {
         match how {
             Wait::Park => 0,
+            Wait::Adaptive if self.skips_glance() => 0,
             Wait::Adaptive | Wait::Spin => self.glance.load(Ordering::Relaxed),
         }
+    }
+
+    /// If waits have ended neither within a glance nor within a spell many times in a row, most
+    /// waiters park without either.
+    #[inline]
+    fn skips_glance(&self) -> bool {
+        let futile = self.futile.load(Ordering::Relaxed);
+        futile >= FUTILE.0 && !futile.is_multiple_of(FUTILE.1)
+    }
+
+    fn was_futile(&self) {
+        let futile = self.futile.load(Ordering::Relaxed);
+        // A multiple of eight follows the largest number too.
+        self.futile.store(futile.checked_add(1).unwrap_or(FUTILE.0), Ordering::Relaxed);
     }
 
     /// Whether a receiver that begins to wait gives its sender a head start. `received` says how
@@ -183,6 +207,7 @@ impl SpinBudget {
 
     #[cold]
     fn learn_from_glance(&self) {
+        self.futile.store(0, Ordering::Relaxed);
         let price = self.price();
         self.costs.add(0, price);
         self.earn((GLANCE * EARNED.0 + EARNED.1) as u32, price);
@@ -250,6 +275,7 @@ impl SpinBudget {
     /// that at the beginning of its next spell, so that the message is not late.
     pub(crate) fn found(&self, spell: &Spell, clock: &impl Clock, now: u64, looks: u32) {
         self.head_start.has_waited();
+        self.futile.store(0, Ordering::Relaxed);
         let Some(reserved) = spell.budget else { return };
         let kept = !spell.lost && elapsed(clock, spell.last, now).is_some_and(|step| !self.has_lost(step, looks));
         let spent = if kept { elapsed(clock, spell.begun, now) } else { None };
@@ -286,6 +312,7 @@ impl SpinBudget {
     #[cold]
     pub(crate) fn found_nothing(&self, spell: &Spell, clock: &impl Clock, now: u64) {
         self.head_start.has_waited();
+        self.was_futile();
         let spent = elapsed(clock, spell.begun, now).unwrap_or(u64::MAX);
         let left = u64::from(spell.budget.unwrap_or(0)).saturating_sub(spent);
         let price = self.price();
@@ -301,6 +328,7 @@ impl SpinBudget {
     #[cold]
     pub(crate) fn park(&self, clock: &impl Clock, now: u64) {
         self.head_start.has_waited();
+        self.was_futile();
         clock.tune();
         self.refill(clock, now);
     }
@@ -310,6 +338,9 @@ impl SpinBudget {
     pub(crate) fn waited(&self, nanos: u64) {
         let price = self.price();
         self.costs.add(nanos, price);
+        if nanos <= 2 * self.glance_nanos() {
+            self.futile.store(0, Ordering::Relaxed);
+        }
         if nanos <= price.into() {
             self.earn(nanos as u32 >> self.doubt.load(Ordering::Relaxed), price);
         }

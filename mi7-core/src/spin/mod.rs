@@ -62,10 +62,11 @@
 //! further apart than the price, spins for 0.1 % of a core. With full credit a waiter spins for the
 //! whole price, whatever it has learned: so it finds out when spinning helps again.
 //!
-//! Each wait, with or without credit, begins with a *glance*: some looks, for about 0.3 µs or six
+//! A wait, with or without credit, begins with a *glance*: some looks, for about 0.3 µs or six
 //! lines, without reading the clock. That is a fraction of what parking costs, and most waits in a
-//! stream end there. After that the waiter reads the clock each time it has spun for another eighth
-//! of the time so far.
+//! stream end there. (After sixteen waits that ended neither in a glance nor in a spell, only one
+//! waiter in eight looks at all, until a message comes that quickly again.) After that the waiter
+//! reads the clock each time it has spun for another eighth of the time so far.
 //!
 //! # Head start
 //!
