@@ -1,23 +1,23 @@
 //! A clock that is cheap enough to be read while spinning.
 //!
-//! On x86-64 it is the time stamp counter, if that is invariant (it counts at one rate, whatever the
-//! processor does): 5 to 15 ns a reading, where `clock_gettime` takes 20 to 60, and a microsecond
-//! on a virtual machine whose kernel has no better source. On AArch64 it is the virtual counter
-//! (`CNTVCT_EL0`). Elsewhere it is `CLOCK_MONOTONIC`, in nanoseconds.
+//! On x86-64 it is the time stamp counter, if that is invariant (it counts at one rate, whatever
+//! the processor does): 5 to 15 ns a reading, where `clock_gettime` takes 20 to 60, and a
+//! microsecond on a virtual machine whose kernel has no better source. On AArch64 it is the virtual
+//! counter (`CNTVCT_EL0`). Elsewhere it is `CLOCK_MONOTONIC`, in nanoseconds.
 //!
 //! All processes of a machine read the same counter, so one may subtract a reading of another. That
 //! holds in containers too: a time namespace shifts `CLOCK_MONOTONIC`, but not the counter.
 //!
 //! *Rate.* The stamp counter does not say how fast it counts. The clock compares it with
 //! `CLOCK_MONOTONIC` as it goes ([`Clock::tune`]): at first every 10 µs of waiting, then ever more
-//! rarely, at last once a second. Until the first comparison it assumes 2.5 GHz, which is wrong by a
-//! factor of 2 at the most.
+//! rarely, at last once a second. Until the first comparison it assumes 2.5 GHz, which is wrong by
+//! a factor of 2 at the most.
 //!
 //! *What it does not promise.* Readings on two processors may differ a little, and after a virtual
-//! machine was moved, or the machine slept, by much. Whoever subtracts has to expect nonsense.
+//! machine was moved, or the machine slept, by much. Whoever subtracts must expect any result.
 
-/// What waiting is measured with. A moment is a count of ticks, of which only differences mean
-/// anything; a difference may be negative (as a wrapped number) if the clock is not exact.
+/// A clock. A moment is a count of ticks; only the difference of two moments means anything. It is
+/// negative (a wrapped number) if the clock went backwards.
 pub(crate) trait Clock {
     /// The moment, in ticks. The processor may read it some tens of nanoseconds early or late.
     fn now(&self) -> u64;
@@ -27,10 +27,10 @@ pub(crate) trait Clock {
         self.now()
     }
 
-    /// So many ticks, in nanoseconds.
+    /// Converts ticks to nanoseconds.
     fn nanos(&self, ticks: u64) -> u64;
 
-    /// So many nanoseconds, in ticks.
+    /// Converts nanoseconds to ticks.
     fn ticks(&self, nanos: u64) -> u64;
 
     /// Corrects the rate, if it is time to. Called once in a wait that is not over at once.
@@ -55,7 +55,8 @@ fn monotonic() -> u64 {
     now.tv_sec as u64 * 1_000_000_000 + now.tv_nsec as u64
 }
 
-/// A number of nanoseconds a tick (or the other way round) in 32 bits before the point and 32 after.
+/// A number times a rate. Rates (nanoseconds a tick, or ticks a nanosecond) have 32 bits before
+/// the point and 32 after.
 #[cfg(any(target_arch = "x86_64", target_arch = "aarch64", test))]
 #[inline]
 pub(super) fn scale(number: u64, rate: u64) -> u64 {

@@ -2,7 +2,8 @@
 
 use crate::sync::{AtomicU32, AtomicU64, Ordering};
 
-/// So many short waits, one after the other, may be a stream, until it turns out that they were not.
+/// So many short waits, one after the other, may be a stream, until it turns out that they were
+/// not.
 const STREAM: u32 = 16;
 /// The most that it takes in the end.
 const LONGEST: u32 = 1 << 16;
@@ -14,7 +15,8 @@ pub(super) struct HeadStart {
     /// Short waits, one after the other, and how many of them are a stream.
     short: AtomicU32,
     stream: AtomicU32,
-    /// How many messages there had been when the sender got a head start, and one more; 0: it got none.
+    /// How many messages there had been when the sender got a head start, and one more; 0: it got
+    /// none.
     given: AtomicU64,
 }
 
@@ -43,8 +45,8 @@ impl HeadStart {
         worth
     }
 
-    /// A wait was so short that it needed no clock. Says how many of that kind there were before, one
-    /// after the other.
+    /// A wait was so short that it needed no clock. Says how many of that kind there were before,
+    /// one after the other.
     #[inline]
     pub(super) fn has_followed(&self) -> u32 {
         let short = self.short.load(Ordering::Relaxed);

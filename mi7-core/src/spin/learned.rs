@@ -12,9 +12,9 @@ const SPREAD: u32 = 4;
 /// The last few measurements of a duration, in nanoseconds, and an estimate from them that outliers
 /// do not move: their median, but no more than four times the least of them.
 ///
-/// The median passes over single measurements that were disturbed. The limit passes over disturbances
-/// that are the rule: where there are more threads than processors, most who are woken wait for a
-/// processor, and that is not what waking costs.
+/// The median passes over single measurements that were disturbed. The limit passes over
+/// disturbances that are the rule: where there are more threads than processors, most who are woken
+/// wait for a processor, and that is not what waking costs.
 pub(super) struct Recent {
     /// 0: none yet.
     nanos: [AtomicU32; KEPT],
@@ -69,8 +69,8 @@ pub(crate) struct Machine {
     look: AtomicU32,
 }
 
-/// A look until it was measured: 25 ns. (A `pause` takes 10 to 25 ns on AMD's processors and on Intel's
-/// up to 2016, 40 to 70 ns on later ones.)
+/// A look until it was measured: 25 ns. (A `pause` takes 10 to 25 ns on AMD's processors and on
+/// Intel's up to 2016, 40 to 70 ns on later ones.)
 const LOOK: u32 = 25 * 16;
 
 impl Machine {
@@ -78,8 +78,8 @@ impl Machine {
         Machine { wake: Recent::new(), line: Recent::new(), look: AtomicU32::new(LOOK) }
     }
 
-    /// So many looks took so long. Follows shorter times at once, longer ones slowly: while
-    /// others have the processor, looks seem to take long.
+    /// So many looks took so long. Follows shorter times at once, longer ones slowly: while others
+    /// have the processor, looks seem to take long.
     pub(super) fn looked(&self, looks: u32, nanos: u64) {
         let old = self.look.load(Ordering::Relaxed);
         let measured = u32::try_from(nanos.saturating_mul(16) / u64::from(looks.max(1))).unwrap_or(u32::MAX);
@@ -101,7 +101,8 @@ impl Machine {
     }
 }
 
-/// The budgets among which one is chosen: nothing, and from a thirty-second of the longest to all of it.
+/// The budgets among which one is chosen: nothing, and from a thirty-second of the longest to all
+/// of it.
 pub(super) const BUDGETS: usize = 7;
 /// The cost of being woken, as [`Costs`] counts. The longest budget costs as much.
 const ONE: u32 = 4096;

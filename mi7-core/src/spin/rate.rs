@@ -51,8 +51,8 @@ impl Rate {
         self.ticks.load(Ordering::Relaxed)
     }
 
-    /// Compares, if it is time to. `read` gives the counter, the nanoseconds, and the counter
-    /// once more.
+    /// Compares, if it is time to. `read` gives the counter, the nanoseconds, and the counter once
+    /// more.
     #[inline]
     pub(super) fn tune(&self, now: u64, read: impl Fn() -> (u64, u64, u64)) {
         if now.wrapping_sub(self.due.load(Ordering::Relaxed)) <= u64::MAX / 2 {

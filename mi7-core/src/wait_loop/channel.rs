@@ -12,8 +12,8 @@ use crate::spin::{SpinBudget, Wait};
 use crate::sync::{AtomicU64, Ordering, spin_loop};
 use crate::wait::{Bell, End, Ticket};
 
-/// Those who hold back do so no longer than the other end needs for an eighth of the slots, if it takes a third of
-/// a line's time for each.
+/// Nobody holds back for longer than one line for so many slots: the other end would be done with
+/// an eighth of the channel, if each slot took it a third of a line.
 const HELD_BACK: u64 = 24;
 
 /// One end of a channel.
@@ -25,16 +25,17 @@ struct ChannelSite<'a, W, A, L> {
     watch: W,
     attempt: A,
     left_behind: L,
-    /// The word that has to change first, and what it was at the last attempt. `None`: another attempt is due at once.
+    /// The word that has to change first, and its value at the last attempt. `None`: try again at
+    /// once.
     watched: Option<(&'a AtomicU64, u64)>,
 }
 
 impl Channel {
-    /// Waits until `attempt` gives something: spins as long as the channel is to, then parks, getting up at each tick to look
+    /// Waits until `attempt` gives something: spins, then parks, and gets up at each tick to look
     /// for the dead.
     ///
-    /// `watch` gives the word that has to change first, `attempt` is told which slots to take, `left_behind` says whether, after a success, somebody else who
-    /// sleeps at the same end has something to get up for.
+    /// `watch` gives the word that has to change first. `attempt` is told which slots to take. `left_behind`
+    /// says whether there is still something for another sleeper at this end after a success.
     #[cold]
     pub(crate) fn wait<'a, T>(
         &'a self,
@@ -49,7 +50,7 @@ impl Channel {
             End::Sending => self.senders(),
         };
         let how = match self.waiting() {
-            // Whoever could send is not running while the only processor spins.
+            // While the only processor spins, nobody can send.
             Wait::Adaptive if os::processors() == 1 => Wait::Park,
             how => how,
         };
@@ -77,11 +78,11 @@ where
 
     #[inline]
     fn attempt(&mut self, room: Room) -> Result<Option<T>> {
-        // Read before the attempt: what comes too late for that changes it.
+        // Read before the attempt: a message that comes too late for the attempt changes the word.
         let before = (self.watch)();
         let found = (self.attempt)(room)?;
         if found.is_none() {
-            // Where the counter moved meanwhile, another word is the one to watch, and to be read before an attempt.
+            // If the counter has moved meanwhile, there is another word to watch.
             let is_next = |word: &AtomicU64| (self.watch)().is_some_and(|(next, _)| std::ptr::eq(next, word));
             self.watched = before.filter(|(word, _)| is_next(word));
         }
@@ -103,14 +104,14 @@ where
     #[cold]
     fn look_and_time(&mut self, looks: u32) -> (u32, bool, Option<u64>) {
         let Some((word, before)) = self.watched else { return (1, true, None) };
-        // What a look takes that finds the line where it was: the clock itself, most of all.
+        // The shortest look that found no change: that is mostly the time of the clock itself.
         let mut in_place = None;
         for looked in 1..=looks {
             let from = MachineClock.now_ordered();
             let changed = word.load(Ordering::Relaxed) != before;
             let ticks = MachineClock.now_ordered().wrapping_sub(from);
             if changed {
-                // A line that came in no more time had come before: with its neighbour.
+                // If it took no longer, the line had arrived before, along with its neighbour.
                 let more = in_place.map(|least: u64| ticks.saturating_sub(least)).filter(|more| *more > 0);
                 return (looked, true, more.map(|ticks| MachineClock.nanos(ticks)));
             }

@@ -1,8 +1,8 @@
 //! The one loop in which threads wait.
 //!
-//! A waiter holds back, spins, and parks. What it does to the channel, to the clock and to the kernel it does
-//! through a [`Site`], of which there are two: that of a channel, and that of the simulation which tests the
-//! rules of [`crate::spin`]. What is tested there is this loop.
+//! A waiter holds back, spins, and parks. It reaches the channel, the clock and the kernel through
+//! a [`Site`]. There are two: one is a real channel, the other belongs to the simulated machine
+//! that tests the rules of [`crate::spin`]. So the tests run this very loop.
 
 use std::time::Duration;
 
@@ -14,15 +14,15 @@ use crate::wait::TICK;
 
 mod channel;
 
-/// How long a sender that finds the channel full holds back, and a receiver in a stream, in the times that a line takes.
+/// How long a sender that finds the channel full holds back, and a receiver in a stream, in lines.
 const HOLD_BACK: u32 = 20;
 const HEAD_START: u32 = 40;
 
-/// What somebody waits for, and where.
+/// What a thread waits for, and where.
 pub(crate) trait Site {
     /// What is waited for.
     type Found;
-    /// What time is measured with.
+    /// The clock to measure with.
     type Clock: Clock;
     /// What [`announce`](Self::announce) gives to [`sleep`](Self::sleep).
     type Ticket;
@@ -32,11 +32,11 @@ pub(crate) trait Site {
     /// Takes what is waited for, if it is there. A sender that waits for room takes the slots that it is told to.
     fn attempt(&mut self, room: Room) -> Result<Option<Self::Found>>;
 
-    /// Looks so many times, at the most, whether anything has changed since the last attempt. Says how often it
-    /// looked, and whether there was a change.
+    /// Looks for a change since the last attempt, at most so many times. Says how often it looked,
+    /// and whether there was a change.
     fn look(&mut self, looks: u32) -> (u32, bool);
 
-    /// The same, and says how long the line took that brought the change, in nanoseconds, if that can be told.
+    /// The same. Also says how long the changed line took to arrive, in nanoseconds, if known.
     fn look_and_time(&mut self, looks: u32) -> (u32, bool, Option<u64>);
 
     /// Whether it is a message that is waited for, or room.
@@ -45,34 +45,35 @@ pub(crate) trait Site {
     /// How many messages were received.
     fn received(&self) -> u64;
 
-    /// Lets time pass, and leaves the other end's lines alone: for so many nanoseconds, or less, if the channel is
-    /// small.
+    /// Lets so many nanoseconds pass without touching the channel; fewer if the channel is small.
     fn hold_back(&mut self, nanos: u64);
 
     /// Until the deadline. `None` once it has come.
     fn time_left(&self) -> Option<Duration>;
 
-    /// Does what one who never parks has to do for others now and then: looks for the dead, and lets others have the processor, if
-    /// there is only one.
+    /// What a waiter that never parks has to do for others now and then: it looks for the dead, and
+    /// yields the processor if there is only one.
     fn look_while_spinning(&mut self);
 
-    /// Says that the waiter is about to sleep, and looks for the dead. The waiter has to try again before it sleeps.
+    /// Says that the waiter is about to sleep, and looks for the dead. The waiter has to try again
+    /// before it sleeps.
     fn announce(&mut self) -> Self::Ticket;
 
-    /// Sleeps until somebody rings, or for so long. Says whether somebody rang.
+    /// Sleeps until somebody rings, at most for so long. Says whether somebody rang.
     fn sleep(&mut self, ticket: Self::Ticket, limit: Duration) -> bool;
 
-    /// Sees to it that others who sleep here are woken by the next ring.
+    /// Makes sure that the next ring wakes somebody, if others sleep here.
     fn pass_on(&mut self);
 
-    /// When somebody last rang: the low bits of the clock's ticks. May be nonsense.
+    /// When somebody last rang: the low bits of the clock. Can be any value.
     fn rung(&self) -> u32;
 
     /// Wakes another one, if something is left.
     fn ring_for_rest(&mut self);
 }
 
-/// Waits until there is something, or the deadline has come ([`Error::Timeout`]), or an attempt fails.
+/// Waits until there is something, or the deadline has come ([`Error::Timeout`]), or an attempt
+/// fails.
 #[cold]
 pub(crate) fn wait<S: Site>(site: &mut S, how: Wait, budget: &SpinBudget) -> Result<S::Found> {
     let begun = match spin(site, how, budget)? {
@@ -84,7 +85,7 @@ pub(crate) fn wait<S: Site>(site: &mut S, how: Wait, budget: &SpinBudget) -> Res
 
 enum Spun<T> {
     Found(T),
-    /// It is time to park. When the wait began, in ticks, if anybody wants to know.
+    /// It is time to park. The moment the wait began, in ticks, if the waiter has read the clock.
     Over(Option<u64>),
 }
 
@@ -95,7 +96,7 @@ fn spin<S: Site>(site: &mut S, how: Wait, budget: &SpinBudget) -> Result<Spun<S:
         return Ok(Spun::Over(None));
     }
     if site.time_left().is_none() {
-        // One attempt is left to those who park.
+        // `park` tries once more.
         return if how == Wait::Spin { Err(Error::Timeout) } else { Ok(Spun::Over(None)) };
     }
     hold_back(site, how, budget);
@@ -126,34 +127,27 @@ fn spin<S: Site>(site: &mut S, how: Wait, budget: &SpinBudget) -> Result<Spun<S:
             continue;
         }
         room = Room::Any;
-        // So many looks were in vain, or it was somebody else's message each time.
-        let (clock, now) = (site.clock(), site.clock().now());
-        let more = match &mut spell {
-            Some(spell) => budget.go_on(spell, clock, now, looks),
-            none => budget.go_on(none.insert(budget.begin(how, clock, now, looks)), clock, now, 0),
-        };
+        // No change in so many looks, or each time others were faster.
+        let (clock, now, first) = (site.clock(), site.clock().now(), spell.is_none());
+        let running = spell.get_or_insert_with(|| budget.begin(how, clock, now, looks));
+        let more = budget.go_on(running, clock, now, if first { 0 } else { looks });
         looks = 0;
-        let late = site.time_left().is_none();
-        match (more, &spell) {
-            (Some(more), _) if !late => left = more,
-            (_, Some(spell)) if how == Wait::Adaptive => {
-                budget.found_nothing(spell, site.clock(), now);
-                return Ok(Spun::Over(Some(spell.begun())));
+        match more {
+            Some(more) if site.time_left().is_some() => left = more,
+            // There is always more: so the deadline has come.
+            _ if how == Wait::Spin => return Err(Error::Timeout),
+            _ => {
+                budget.found_nothing(running, clock, now);
+                return Ok(Spun::Over(Some(running.begun())));
             }
-            _ if late => return Err(Error::Timeout),
-            _ => left = more.unwrap_or(1),
         }
-        if how == Wait::Spin {
+        if how == Wait::Spin && !first {
             site.look_while_spinning();
         }
     }
 }
 
-/// Lets the other end have a head start: the receivers before one who found the channel full looks for room, the senders where a
-/// stream of messages is received (see [`crate::spin`]).
-///
-/// Whoever follows on their heels takes each slot's line away from them while they are still at it, and both go at the pace of
-/// lines that go back and forth, half as fast as they could. A sender delays nobody by it: there are as many messages as fit.
+/// Gives the other end a head start: see [`crate::spin`].
 #[inline]
 fn hold_back<S: Site>(site: &mut S, how: Wait, budget: &SpinBudget) {
     if !site.is_receiving() {
@@ -171,7 +165,7 @@ fn park<S: Site>(site: &mut S, how: Wait, budget: &SpinBudget, begun: Option<u64
             budget.park(site.clock(), now);
             now
         })),
-        // One who parks at once, whatever happens, has nothing to learn.
+        // This waiter has no use for what it could learn.
         Wait::Park | Wait::Spin => None,
     };
     let mut slept = false;
@@ -196,7 +190,7 @@ fn park<S: Site>(site: &mut S, how: Wait, budget: &SpinBudget, begun: Option<u64
         fault!("announced, not asleep");
         let rung = site.sleep(ticket, limit.min(TICK));
         let up = begun.map(|_| site.clock().now());
-        // Before others ring: they do so only once the bit is set again.
+        // Read before `pass_on`, after which others may ring.
         let rung = if rung && up.is_some() { Some(site.rung()) } else { None };
         fault!("woken");
         site.pass_on();
@@ -211,11 +205,10 @@ fn park<S: Site>(site: &mut S, how: Wait, budget: &SpinBudget, begun: Option<u64
     }
 }
 
-/// A waiter that began to wait and fell asleep at those moments got up at this one, because it was rung at that one (of which only
-/// the low bits are known), and found what it waited for.
+/// Learns from a wait of which the thread slept through a part. It began to wait, fell asleep and
+/// got up at these moments. `rung` is when it was rung, if it was: only the low bits.
 fn learn_from_sleep(clock: &impl Clock, budget: &SpinBudget, begun: u64, asleep: u64, up: u64, rung: Option<u32>) {
-    // What was rung for came after the waiter had announced itself: or else the stamp is somebody else's, or of a clock
-    // that differs from this one.
+    // Nobody rings for a sleeper before it sleeps. If it seems so, the ringer's clock differs.
     let late = rung.map(|rung| u64::from((up as u32).wrapping_sub(rung)));
     let late = late.filter(|late| *late <= up.wrapping_sub(asleep));
     let waking = late.map(|ticks| clock.nanos(ticks));

@@ -4,16 +4,13 @@ use core::fmt;
 use core::ptr::NonNull;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use mi7_core::{Error, PerProcess, Result};
+use mi7_core::PerProcess;
 use serde::{Deserialize, Serialize};
 
-use super::fault::Fault;
-use super::{PREFIX, config, corrupt, encoded, put};
-use crate::payload::{Encoding, Kind, Payload, Size, Slot, View, sealed};
-use crate::schema;
+use crate::payload::View;
 
 /// What bincode adds to the data of a [`Message`] at the most: id, length and timestamp, nine bytes each.
-const OVERHEAD: usize = 27;
+pub(super) const OVERHEAD: usize = 27;
 
 /// Bytes with an id and a time: what a [`CrossProcessQueue`](crate::CrossProcessQueue) carries.
 ///
@@ -66,6 +63,13 @@ unsafe impl Send for MessageView {}
 unsafe impl Sync for MessageView {}
 
 impl MessageView {
+    /// # Safety
+    ///
+    /// The data lies in a slot, which stays as it is while the view is used.
+    pub(super) unsafe fn new(message: Borrowed<'_>) -> Self {
+        MessageView { id: message.id, timestamp: message.timestamp, data: message.data.into() }
+    }
+
     /// The bytes, where they lie in shared memory.
     pub fn data(&self) -> &[u8] {
         // SAFETY: the invariant of the field.
@@ -98,66 +102,16 @@ impl View for MessageView {
 
 /// What a [`Message`] looks like where it lies.
 #[derive(Deserialize)]
-struct Borrowed<'a> {
+pub(super) struct Borrowed<'a> {
     id: u64,
     #[serde(borrow)]
     data: &'a [u8],
     timestamp: u64,
 }
 
-impl sealed::Sealed for Message {}
-
-impl Payload for Message {
-    type Target = MessageView;
-    type View = MessageView;
-
-    fn kind() -> Kind {
-        let schema = "message of bytes".to_owned();
-        Kind {
-            encoding: Encoding::Message,
-            fingerprint: schema::hash(schema.as_bytes()),
-            schema,
-            size: Size::UpTo { overhead: (PREFIX + OVERHEAD) as u64 },
-            align: 8,
-        }
-    }
-
-    type Ready = ();
-
-    #[inline]
-    fn ready(&self, room: usize) -> Result<()> {
-        let max = room - PREFIX - OVERHEAD;
-        if self.data.len() > max {
-            return Err(Error::TooLarge { size: self.data.len(), max });
-        }
-        Ok(())
-    }
-
-    unsafe fn write(&self, (): (), slot: Slot) -> Result<()> {
-        let encode = |bytes: &mut [u8]| bincode::serde::encode_into_slice(self, bytes, config());
-        // SAFETY: the caller's promise.
-        unsafe { put(slot, encode) }.map_err(|error| Error::Encoding { why: error.to_string() })
-    }
-
-    unsafe fn view(slot: Slot) -> Result<MessageView> {
-        // SAFETY: the caller's promise.
-        let bytes = unsafe { encoded(slot) }?;
-        match bincode::serde::borrow_decode_from_slice::<Borrowed<'_>, _>(bytes, config()) {
-            Ok((Borrowed { id, data, timestamp }, used)) if used == bytes.len() => {
-                Ok(MessageView { id, timestamp, data: data.into() })
-            }
-            Ok((_, used)) => Err(corrupt::<Message>(&format!("{} more bytes behind it", bytes.len() - used).into())),
-            Err(error) => Err(corrupt::<Message>(&Fault::from(error))),
-        }
-    }
-
-    fn take(view: MessageView) -> Message {
-        view.to_message()
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use super::super::config;
     use super::*;
 
     #[test]

@@ -1,10 +1,11 @@
 //! A small machine in which nothing happens by chance: processors, threads, a clock, channels.
 //!
-//! Each simulated thread is a real one, whose code is plain Rust and calls [`super::wait`]. Of all of
-//! them only one runs at a time: the one whose turn it is in simulated time. Whatever takes time is a call of
-//! [`Thread::spend`], [`Thread::watch`], [`Thread::doze`] or [`Thread::sleep`]; it says what the thread is going to do, and
-//! goes through the events up to the first one that lets some thread go on. Threads that want a processor and have
-//! none queue for one, and lose it at the end of their slice if others queue.
+//! Each simulated thread is a real one, whose code is plain Rust and calls [`super::wait`]. Of all
+//! of them only one runs at a time: the one whose turn it is in simulated time. Whatever takes time
+//! is a call of [`Thread::spend`], [`Thread::watch`], [`Thread::doze`] or [`Thread::sleep`]; it
+//! says what the thread is going to do, and goes through the events up to the first one that lets
+//! some thread go on. Threads that want a processor and have none queue for one, and lose it at the
+//! end of their slice if others queue.
 
 use std::collections::VecDeque;
 use std::sync::{Condvar, Mutex, MutexGuard};
@@ -134,7 +135,8 @@ impl<'a> Code<'a> {
     }
 }
 
-/// What came of it: how long it took, and for each thread its processor time and how often it slept.
+/// What came of it: how long it took, and for each thread its processor time and how often it
+/// slept.
 #[derive(Debug)]
 pub(super) struct Outcome {
     pub(super) took: u64,
@@ -384,7 +386,8 @@ impl Thread<'_> {
         }
     }
 
-    /// Watches a line that was as `seen` for at most so many looks. How many it took, and whether it changed.
+    /// Watches a line that was as `seen` for at most so many looks. How many it took, and whether
+    /// it changed.
     fn watch(self, line: usize, seen: u64, looks: u32) -> (u32, bool) {
         self.spend(0);
         let state = self.machine.lock();
@@ -401,7 +404,8 @@ impl Thread<'_> {
         ((used / look).clamp(1, looks.into()) as u32, state.lines[line] != seen)
     }
 
-    // ---- bells ---------------------------------------------------------------------------------------------------
+    // ---- bells
+    // ---------------------------------------------------------------------------------------------------
 
     fn announce(self, bell: usize) -> u64 {
         let mut state = self.machine.lock();

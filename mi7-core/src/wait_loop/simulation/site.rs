@@ -32,7 +32,8 @@ impl Line {
         Line { index, capacity, inside: Mutex::default() }
     }
 
-    /// The line and the bell of those who wait for a message; the next ones are of those who wait for room.
+    /// The line and the bell of those who wait for a message; the next ones are of those who wait
+    /// for room.
     fn at(&self, receiving: bool) -> usize {
         2 * self.index + usize::from(!receiving)
     }

@@ -4,7 +4,8 @@ use super::*;
 use crate::spin::Wait;
 use crate::wait_loop::simulation::{Code, Ends, Line, Outcome, Thread, run};
 
-/// So many ping-pongs at once; each end pinned to a processor, the two of a pair to different ones if there are, or none.
+/// So many ping-pongs at once; each end pinned to a processor, the two of a pair to different ones
+/// if there are, or none.
 fn ping_pongs(processors: usize, prices: Prices, how: Wait, pairs: usize, trips: usize, pinned: bool) -> Outcome {
     let lines: Vec<_> = (0..2 * pairs).map(|index| Line::new(index, 64)).collect();
     let ends: Vec<_> = lines
@@ -69,9 +70,9 @@ fn assert_close(adaptive: u64, park: u64, waiters: usize, what: &str) {
 #[test]
 fn more_ping_pongs_than_processors_are_about_as_fast_as_with_parking() {
     for prices in machines() {
-        for (processors, pairs) in [(1, 1), (1, 3), (2, 2), (2, 4), (3, 4)] {
+        for (processors, pairs) in [(1, 3), (2, 4), (3, 4)] {
             for pinned in [false, true] {
-                let took = |how| ping_pongs(processors, prices, how, pairs, 200, pinned).took;
+                let took = |how| ping_pongs(processors, prices, how, pairs, 100, pinned).took;
                 let (adaptive, park) = (took(Wait::Adaptive), took(Wait::Park));
                 assert_close(adaptive, park, 2 * pairs, &format!("{pairs} on {processors}, {pinned}, {prices:?}"));
             }

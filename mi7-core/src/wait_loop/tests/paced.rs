@@ -62,7 +62,7 @@ fn a_receiver_of_nothing_uses_next_to_nothing() {
 #[test]
 fn one_who_asks_for_messages_in_vain_spins_for_a_thousandth_of_a_core_or_so() {
     for wake in WAKES {
-        for poll in [300 * MICRO, MILLI, 10 * MILLI, 100 * MILLI] {
+        for poll in [500 * MICRO, MILLI, 10 * MILLI, 100 * MILLI] {
             let used = |how| {
                 let line = Line::new(0, 64);
                 let rx = Ends::new(&line, how);
@@ -99,7 +99,8 @@ fn a_thousand_messages_a_second_cost_little_and_come_as_early_as_with_parking() 
 #[test]
 fn in_a_burst_only_the_first_message_wakes_the_receiver() {
     for wake in WAKES {
-        // 50 messages every 10 ms, further apart than it takes to receive one, and closer than it takes to wake up.
+        // 50 messages every 10 ms, further apart than it takes to receive one, and closer than it
+        // takes to wake up.
         let apart = (wake / 2).min(5 * MICRO);
         let burst = |index| if index % 50 == 0 { 10 * MILLI } else { apart };
         let pauses: Vec<u64> = (0..50 * 40).map(burst).collect();
@@ -119,7 +120,8 @@ fn whatever_the_pace_waiting_costs_no_more_than_twice_what_it_costs_who_knows_th
     for wake in [MICRO, 7 * MICRO, 200 * MICRO] {
         let price = 2 * wake;
         let mut dice = Dice(7);
-        // Evenly spaced, from much too fast for parking to much too slow for spinning; and mixtures of all kinds.
+        // Evenly spaced, from much too fast for parking to much too slow for spinning; and mixtures
+        // of all kinds.
         let mut paces: Vec<(String, Vec<u64>)> = [10, 30, 60, 90, 110, 150, 300, 1000, 10_000]
             .map(|percent| (format!("every {percent} %"), vec![price * percent / 100; MESSAGES]))
             .into();
@@ -133,7 +135,8 @@ fn whatever_the_pace_waiting_costs_no_more_than_twice_what_it_costs_who_knows_th
         for (name, pauses) in paces {
             let prices = prices(wake);
             let received = receive(prices, Wait::Adaptive, &pauses);
-            // Processor time, and for each sleep what messages are later for it. A message itself takes some time too.
+            // Processor time, and for each sleep what messages are later for it. A message itself
+            // takes some time too.
             let own = pauses.len() as u64 * (prices.work + 2 * prices.line + 300);
             let cost = (received.used + received.sleeps * wake).saturating_sub(own);
             let call = 3 * prices.call;

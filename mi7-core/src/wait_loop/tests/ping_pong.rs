@@ -4,7 +4,8 @@ use super::*;
 use crate::spin::Wait;
 use crate::wait_loop::simulation::{Code, Ends, Line, Outcome, Thread, run};
 
-/// What an end does before the ping-pong: it has the channel on which it is going to receive, and 0 is the one that begins.
+/// What an end does before the ping-pong: it has the channel on which it is going to receive, and 0
+/// is the one that begins.
 type Before<'a> = &'a (dyn Fn(Thread<'_>, &Ends<'_>, usize) + Sync);
 
 /// A ping-pong between two processes, over two channels.
@@ -93,7 +94,7 @@ fn one_that_begins_after_long_waiting_in_vain_does_so_too() {
         for poll in [200 * MICRO, MILLI, 20 * MILLI] {
             // Whatever credit there was is spent.
             let vain = |thread: Thread<'_>, ends: &Ends<'_>, _| {
-                for _ in 0..400 * MILLI / poll {
+                for _ in 0..100 * MILLI / poll {
                     assert!(ends.recv_within(thread, Some(poll)).is_err());
                 }
             };
@@ -113,7 +114,7 @@ fn where_both_ends_share_a_processor_they_are_nearly_as_fast_as_with_parking() {
         let [(adaptive, _), (park, _)] = [Wait::Adaptive, Wait::Park].map(|how| pingpong.run(how));
         // The first ones find out.
         let (adaptive, park) = (mean(&adaptive[100..]), mean(&park[100..]));
-        assert!(adaptive < park * 5 / 4, "{adaptive}, and {park} with parking: {wake}");
+        assert!(adaptive < park * 11 / 10, "{adaptive}, and {park} with parking: {wake}");
     }
 }
 
@@ -136,7 +137,8 @@ fn answers_that_take_long_cost_no_more_than_twice_the_best_way_of_waiting() {
         for tenths in [5, 10, 15, 25, 50, 200] {
             let work = wake * tenths / 10;
             let pingpong = PingPong { work, ..PingPong::new(prices(wake)) };
-            // Time that both ends take, and the processors that they use: of either end, how much is due to waiting.
+            // Time that both ends take, and the processors that they use: of either end, how much
+            // is due to waiting.
             let cost = |how| {
                 let (times, outcome) = pingpong.run(how);
                 times.iter().sum::<u64>() + outcome.used.iter().sum::<u64>() - pingpong.trips as u64 * 2 * work

@@ -4,9 +4,10 @@ use super::*;
 use crate::spin::Wait;
 use crate::wait_loop::simulation::{Code, Ends, Line, Thread, run};
 
-/// How long so many messages take, one after the other, where the sender and the receiver have work to do for each.
+/// How long so many messages take, one after the other, where the sender and the receiver have work
+/// to do for each.
 fn stream(prices: Prices, how: Wait, capacity: u64, work: [u64; 2]) -> u64 {
-    const MESSAGES: usize = 2000;
+    const MESSAGES: usize = 1000;
     let line = Line::new(0, capacity);
     let (tx, rx) = (Ends::new(&line, how), Ends::new(&line, how));
     let send = |thread: Thread<'_>| {
@@ -36,9 +37,9 @@ fn a_receiver_that_is_faster_than_its_sender_gives_it_a_head_start_however_slow_
 
 #[test]
 fn no_stream_is_slower_for_it() {
-    for line in [60, 140, 400] {
+    for line in [60, 400] {
         for (look, capacity) in [(10, 1024), (60, 1024), (25, 16)] {
-            for work in [[0, 0], [50, 0], [200, 0], [2000, 0], [0, 300], [0, 2000]] {
+            for work in [[0, 0], [50, 0], [2000, 0], [0, 300]] {
                 let prices = Prices { line, look, ..prices(7 * MICRO) };
                 let [adaptive, spin] = [Wait::Adaptive, Wait::Spin].map(|how| stream(prices, how, capacity, work));
                 let most = spin * 103 / 100 + 100 * MICRO;
