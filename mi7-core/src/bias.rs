@@ -174,12 +174,18 @@ impl<'a> Bias<'a> {
         false
     }
 
-    /// Takes it from a dead owner.
+    /// Takes it from a dead owner. When this returns, the word does not name that owner: only then may its entry be given to another.
     pub(crate) fn recover(self, owner: Owner, dead: &dyn Fn(Owner) -> bool) {
-        let word = self.word.load(Ordering::Acquire);
-        // Asked after the word was read: tickets are never the same, so it is this holder that is dead, not a predecessor.
-        if word != 0 && Owner(word as u8) == owner && dead(owner) {
-            let _ = self.word.compare_exchange(word, 0, Ordering::AcqRel, Ordering::Relaxed);
+        loop {
+            let word = self.word.load(Ordering::Acquire);
+            // Asked after the word was read: tickets are never the same, so it is this holder that is dead, not a predecessor.
+            if word == 0 || Owner(word as u8) != owner || !dead(owner) {
+                return;
+            }
+            // Fails where somebody revoked it meanwhile, and may have died at that; or where somebody else cleared it.
+            if self.word.compare_exchange(word, 0, Ordering::AcqRel, Ordering::Relaxed).is_ok() {
+                return;
+            }
         }
     }
 }
