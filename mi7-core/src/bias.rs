@@ -174,7 +174,7 @@ impl<'a> Bias<'a> {
         false
     }
 
-    /// Takes it from a dead owner.
+    /// Takes it from a dead owner. When this returns, the word does not name that owner: only then may its entry be given to another.
     pub(crate) fn recover(self, owner: Owner, dead: &dyn Fn(Owner) -> bool) {
         loop {
             let word = self.word.load(Ordering::Acquire);

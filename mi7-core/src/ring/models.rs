@@ -33,6 +33,7 @@ use super::*;
 
 mod biased;
 mod deaths;
+mod gaps;
 mod linear;
 mod living;
 mod waiting;
