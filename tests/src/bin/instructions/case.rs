@@ -1,10 +1,11 @@
 //! A case: who does what, where each is stopped, and what becomes of those who were held still.
 //!
-//! A case can be written down and played again: `half/witness/use=5:send-alone@kill:0x…*1+3;…`, which is what a finding is shown with.
+//! A case can be written down and played again: `half/witness/use=5:send-alone@kill@0x55…*1+3:…`, which is what a finding is shown with.
 
 use std::fmt;
 
 use crate::calls::{self, Call};
+use crate::guard::Until;
 use crate::scenes::SCENES;
 use crate::tracee::Route;
 
@@ -28,11 +29,63 @@ const FATES: [(Fate, &str); 4] = [
     (Fate::HeldAndLeaves, "hold-leave"),
 ];
 
+/// Where an actor stops in its call.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Aim {
+    /// At an instruction, as the call executes them when nobody interferes.
+    Instruction(Route),
+    /// Before something that others can notice, whatever the way there.
+    Event(Until),
+}
+
+impl Aim {
+    /// Where the call begins.
+    pub const AT_ONCE: Aim = Aim::Instruction(Route { base: 0, hits: 0, steps: 0, sleeps: false });
+
+    fn parse(text: &str) -> Option<Aim> {
+        let word = |text: &str| u64::from_str_radix(text.strip_prefix("0x")?, 16).ok();
+        if let Some(nth) = text.strip_prefix('#') {
+            return Some(Aim::Event(Until::Nth(nth.parse().ok()?)));
+        }
+        if let Some((of, time)) = text.strip_prefix("before=").and_then(|text| text.split_once('*')) {
+            return Some(Aim::Event(Until::Before { word: word(of)?, time: time.parse().ok()? }));
+        }
+        if let Some((of, events)) = text.strip_prefix("after=").and_then(|text| text.split_once('+')) {
+            return Some(Aim::Event(Until::After { word: word(of)?, events: events.parse().ok()? }));
+        }
+        if let Some((of, events)) = text.strip_prefix("past=").and_then(|text| text.split_once('+')) {
+            return Some(Aim::Event(Until::Past { word: word(of)?, events: events.parse().ok()? }));
+        }
+        let (base, rest) = text.split_once('*')?;
+        let mut rest = rest.split('+');
+        Some(Aim::Instruction(Route {
+            base: word(base)?,
+            hits: rest.next()?.parse().ok()?,
+            steps: rest.next()?.parse().ok()?,
+            sleeps: rest.next().is_some(),
+        }))
+    }
+}
+
+impl fmt::Display for Aim {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Aim::Instruction(Route { base, hits, steps, sleeps }) => {
+                write!(f, "{base:#x}*{hits}+{steps}{}", if *sleeps { "+sleep" } else { "" })
+            }
+            Aim::Event(Until::Nth(nth)) => write!(f, "#{nth}"),
+            Aim::Event(Until::Before { word, time }) => write!(f, "before={word:#x}*{time}"),
+            Aim::Event(Until::After { word, events }) => write!(f, "after={word:#x}+{events}"),
+            Aim::Event(Until::Past { word, events }) => write!(f, "past={word:#x}+{events}"),
+        }
+    }
+}
+
 /// One actor.
 #[derive(Clone, Copy)]
 pub struct Part {
     pub call: &'static Call,
-    pub stop: Route,
+    pub aim: Aim,
     pub fate: Fate,
 }
 
@@ -62,12 +115,9 @@ impl fmt::Display for Case {
         if *uses != 0 {
             write!(f, "/use={uses}")?;
         }
-        for Part { call, stop, fate } in parts {
+        for Part { call, aim, fate } in parts {
             let fate = FATES.iter().find(|(one, _)| one == fate).map_or("", |(_, name)| name);
-            write!(f, ":{}@{fate}@{:#x}*{}+{}", call.name, stop.base, stop.hits, stop.steps)?;
-            if stop.sleeps {
-                write!(f, "+sleep")?;
-            }
+            write!(f, ":{}@{fate}@{aim}", call.name)?;
         }
         Ok(())
     }
@@ -90,18 +140,30 @@ impl Case {
         }
         for piece in pieces {
             let mut words = piece.split('@');
-            let (call, fate, stop) = (words.next()?, words.next()?, words.next()?);
-            let (base, rest) = stop.strip_prefix("0x")?.split_once('*')?;
-            let mut rest = rest.split('+');
-            let stop = Route {
-                base: u64::from_str_radix(base, 16).ok()?,
-                hits: rest.next()?.parse().ok()?,
-                steps: rest.next()?.parse().ok()?,
-                sleeps: rest.next().is_some(),
-            };
+            let (call, fate, aim) = (words.next()?, words.next()?, words.next()?);
             let fate = FATES.iter().find(|(_, name)| *name == fate)?.0;
-            case.parts.push(Part { call: calls::find(call)?, stop, fate });
+            case.parts.push(Part { call: calls::find(call)?, aim: Aim::parse(aim)?, fate });
         }
         Some(case)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_case_that_was_written_down_is_read_as_what_it_was() {
+        for text in [
+            "half:send-alone@kill@0x5555*1+3",
+            "full/witness/use=5:send-waits@hold-live@0x5555*2+0+sleep:close@kill@#12",
+            "half/slow:status@hold-leave@before=0x308*1:send-first@kill@after=0x308+40:open@hold-kill@0x0*0+7",
+            "half:send-alone@kill@past=0x308+0",
+        ] {
+            assert_eq!(Case::parse(text).map(|case| case.to_string()).as_deref(), Some(text));
+        }
+        for text in ["", "nowhere", "half:send-alone", "half:no-call@kill@#1", "half:send-alone@sleep@#1"] {
+            assert!(Case::parse(text).is_none(), "{text}");
+        }
     }
 }

@@ -9,12 +9,13 @@ use crate::Outcome;
 use crate::actor::{Actor, NUMBERS};
 use crate::board::{Board, Deed, LOGS};
 use crate::calls::{self, Call, Help};
-use crate::case::{Case, Fate, Part};
+use crate::case::{Aim, Case, Fate, Part};
 use crate::checker::{Checker, Request};
+use crate::guard::{Guard, walk};
 use crate::marks::Mark;
 use crate::profile::Profile;
 use crate::scenes::{Exclusive, SCENES};
-use crate::tracee::{Route, Stop, Tracee};
+use crate::tracee::{Stop, Tracee};
 
 /// The longest that a call takes which nobody keeps from going on.
 const CALL: Duration = Duration::from_secs(8);
@@ -58,6 +59,8 @@ pub struct Director {
     directory: PathBuf,
     checker: Checker,
     plant: Option<Plant>,
+    /// Where system calls are, in every actor.
+    sites: Vec<u64>,
 }
 
 /// A planted fault. Each shows in most cases.
@@ -98,10 +101,11 @@ impl Player {
 }
 
 impl Director {
-    pub fn new(directory: &Path, plant: Option<Plant>) -> Outcome<Director> {
+    /// `sites` are where system calls are: actors that are stopped at an event need to know.
+    pub fn new(directory: &Path, plant: Option<Plant>, sites: Vec<u64>) -> Outcome<Director> {
         let board = Board::new()?;
         let checker = Checker::start(board, directory, plant)?;
-        Ok(Director { board, directory: directory.to_owned(), checker, plant })
+        Ok(Director { board, directory: directory.to_owned(), checker, plant, sites })
     }
 
     /// Plays a case.
@@ -157,10 +161,11 @@ impl Director {
             self.stop(player, &mut played)?;
         }
         let call = last.part.call;
-        let (board, directory) = (self.board.range(), self.directory.to_string_lossy().into_owned());
+        let directory = self.directory.to_string_lossy();
+        let guard = Guard::new(self.board.range(), &directory);
         let mut patience = Patience::new(call, players.len());
         let checker = &mut self.checker;
-        let profile = Profile::record(&mut last.tracee, board, &directory, &mut || patience.asleep(checker));
+        let profile = Profile::record(&mut last.tracee, guard, &mut || patience.asleep(checker));
         if let Some(sleeper) = &mut sleeper {
             sleeper.kill();
         }
@@ -240,11 +245,18 @@ impl Director {
         let Player { part, tracee, .. } = player;
         let mut patience = Patience::new(part.call, 1);
         let checker = &mut self.checker;
-        let stop = tracee.go_to(&part.stop, &mut || patience.asleep(checker))?;
-        let landed = match stop {
-            Stop::At(_) => true,
-            Stop::Mark(Mark::End) => part.stop.hits == 0,
-            Stop::Asleep => part.stop.sleeps,
+        let mut asleep = || patience.asleep(checker);
+        let stop = match part.aim {
+            Aim::Instruction(route) => tracee.go_to(&route, &mut asleep)?,
+            Aim::Event(until) => {
+                let directory = self.directory.to_string_lossy();
+                walk(tracee, Guard::new(self.board.range(), &directory), &self.sites, until, &mut asleep)?
+            }
+        };
+        let landed = match (stop, part.aim) {
+            (Stop::At(_), _) => true,
+            (Stop::Mark(Mark::End), Aim::Instruction(route)) => route.hits == 0,
+            (Stop::Asleep, Aim::Instruction(route)) => route.sleeps,
             _ => false,
         };
         if let Stop::At(at) = stop {
@@ -352,6 +364,3 @@ impl Patience {
         Ok(checker.ask(help))
     }
 }
-
-/// The way to where a call begins.
-pub const AT_ONCE: Route = Route { base: 0, hits: 0, steps: 0, sleeps: false };

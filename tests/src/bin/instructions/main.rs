@@ -22,8 +22,8 @@
 //! | `calls` | the calls, a table: later shapes add theirs |
 //! | `scenes` | what the channel is like before |
 //! | `actor`, `marks`, `board` | what an actor does, where it stops, what it writes down |
-//! | `tracee`, `profile` | processes under ptrace; the instructions of a call |
-//! | `repertoire`, `plan` | what is known of all calls; which cases are played |
+//! | `tracee`, `guard`, `profile` | processes under ptrace; accesses to shared memory; the instructions of a call |
+//! | `repertoire`, `singles`, `pairs` | what is known of all calls; which cases are played |
 //! | `case`, `director`, `jobs` | a case; how it is played; many at once |
 //! | `checker`, `check`, `ledger` | the checks |
 //!
@@ -55,13 +55,15 @@ mod dice;
 #[cfg(target_arch = "x86_64")]
 mod director;
 #[cfg(target_arch = "x86_64")]
+mod guard;
+#[cfg(target_arch = "x86_64")]
 mod jobs;
 #[cfg(target_arch = "x86_64")]
 mod ledger;
 #[cfg(target_arch = "x86_64")]
 mod marks;
 #[cfg(target_arch = "x86_64")]
-mod plan;
+mod pairs;
 #[cfg(target_arch = "x86_64")]
 mod profile;
 #[cfg(target_arch = "x86_64")]
@@ -70,6 +72,8 @@ mod repertoire;
 mod run;
 #[cfg(target_arch = "x86_64")]
 mod scenes;
+#[cfg(target_arch = "x86_64")]
+mod singles;
 #[cfg(target_arch = "x86_64")]
 mod symbols;
 #[cfg(target_arch = "x86_64")]

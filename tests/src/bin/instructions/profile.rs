@@ -4,24 +4,63 @@
 //! one that is so right before the second. So of each such stretch one point stands for all: [`Profile::points`]. Which
 //! instructions access shared memory is found out by taking the right to from the process, so that each faults.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::ops::Range;
-use std::time::Duration;
 
 use crate::Outcome;
+use crate::guard::{Event, Guard, Word};
 use crate::marks;
-use crate::tracee::{Route, Stop, Tracee};
+use crate::tracee::{LONG, Route, Stop, Tracee};
 
 /// An instruction, and how often it has been reached.
 pub type Place = (u64, u32);
+
+/// An instruction that others can notice.
+#[derive(Clone, Copy)]
+pub struct Noticed {
+    index: u32,
+    event: Event,
+    /// It makes a difference to others that it was executed: it changes the word, or is a system call.
+    changes: bool,
+}
+
+/// A point at which it makes a difference to others that a process stops.
+#[derive(Clone, Copy)]
+pub struct Point {
+    pub route: Route,
+    /// What comes next; none at the end, and for one who sleeps.
+    pub event: Option<Event>,
+    /// How many events there were before.
+    pub number: u32,
+    /// It makes a difference to others that this was done.
+    pub changes: bool,
+}
+
+impl Point {
+    /// The word that it is about to access.
+    pub fn word(&self) -> Option<Word> {
+        match self.event {
+            Some(Event::Access { word, .. }) => word,
+            _ => None,
+        }
+    }
+
+    /// The word that it is about to read and write at once.
+    pub fn swapped(&self) -> Option<Word> {
+        match self.event {
+            Some(Event::Access { word, swaps: true }) => word,
+            _ => None,
+        }
+    }
+}
 
 /// The instructions that a call executed once.
 #[derive(Default)]
 pub struct Profile {
     /// The address of each, and how often it had been executed, this time included.
     pub trace: Vec<Place>,
-    /// Indices of those that others can notice.
-    pub noticed: Vec<u32>,
+    /// Those that others can notice.
+    pub noticed: Vec<Noticed>,
     /// Indices of system calls in which the process slept.
     pub sleeps: Vec<u32>,
 }
@@ -54,7 +93,7 @@ impl Text {
         Ok(Text(executable.collect()))
     }
 
-    fn contains(&self, address: u64) -> bool {
+    pub fn contains(&self, address: u64) -> bool {
         self.0.iter().any(|range| range.contains(&address))
     }
 }
@@ -63,45 +102,40 @@ impl Profile {
     /// Steps through a call whose process stands behind the begin mark. `asleep` as in [`Tracee::go_to`].
     pub fn record(
         tracee: &mut Tracee,
-        board: Range<u64>,
-        directory: &str,
+        mut guard: Guard<'_>,
         asleep: &mut dyn FnMut() -> Outcome<bool>,
     ) -> Outcome<Profile> {
-        let mut recorder = Recorder { tracee, board, directory, guarded: Vec::new(), is_guarded: false };
         let mut profile = Profile::default();
         let mut counts = BTreeMap::new();
-        recorder.look_for_memory()?;
-        recorder.guard(true)?;
-        let mut at = recorder.tracee.at()?;
+        guard.look(tracee)?;
+        guard.turn(tracee, true)?;
+        let mut at = tracee.at()?;
         while at != marks::end_address() && profile.trace.len() < MOST {
             let index = profile.trace.len() as u32;
             let count = counts.entry(at).and_modify(|count| *count += 1).or_insert(1);
             profile.trace.push((at, *count));
-            let stop = if recorder.tracee.read_pair(at)? == SYSCALL {
-                profile.noticed.push(index);
-                recorder.guard(false)?;
+            let stop = if tracee.read_code(at)?.starts_with(&SYSCALL) {
+                profile.noticed.push(Noticed { index, event: Event::Call, changes: true });
+                guard.turn(tracee, false)?;
                 let mut slept = false;
-                let stop = recorder.tracee.step_past(&mut || {
+                let stop = tracee.step_past(&mut || {
                     slept = true;
                     asleep()
                 })?;
                 if slept {
                     profile.sleeps.push(index);
                 }
-                if !recorder.tracee.is_gone() && matches!(stop, Stop::At(_)) {
-                    recorder.look_for_memory()?;
-                    recorder.guard(true)?;
+                if matches!(stop, Stop::At(_)) {
+                    guard.look(tracee)?;
+                    guard.turn(tracee, true)?;
                 }
                 stop
             } else {
-                match recorder.tracee.step(Duration::from_secs(1))? {
-                    Stop::Touched(address) if recorder.is_guarded(address) => {
-                        profile.noticed.push(index);
-                        recorder.guard(false)?;
-                        let stop = recorder.tracee.step(Duration::from_secs(1))?;
-                        if matches!(stop, Stop::At(_)) {
-                            recorder.guard(true)?;
-                        }
+                match tracee.step(LONG)? {
+                    Stop::Touched(address) if guard.covers(address) => {
+                        let event = guard.access(tracee, address)?;
+                        let (stop, changes) = guard.pass(tracee, address)?;
+                        profile.noticed.push(Noticed { index, event, changes });
                         stop
                     }
                     stop => stop,
@@ -114,8 +148,14 @@ impl Profile {
                 stop => return Err(format!("after {index} instructions: {stop:?}").into()),
             }
         }
-        recorder.guard(false)?;
+        guard.turn(tracee, false)?;
         Ok(profile)
+    }
+
+    /// Where its system calls are.
+    pub fn sites(&self) -> impl Iterator<Item = u64> {
+        let calls = self.noticed.iter().filter(|noticed| noticed.event == Event::Call);
+        calls.map(|noticed| self.trace[noticed.index as usize].0)
     }
 
     /// How many instructions it is.
@@ -141,58 +181,26 @@ impl Profile {
     }
 
     /// The points that differ for others: right before each access, and at the end; and asleep in system calls.
-    pub fn points(&self, text: &Text) -> Vec<Route> {
+    pub fn points(&self, text: &Text) -> Vec<Point> {
+        let place = |noticed: &Noticed| self.trace[noticed.index as usize];
         let mut last = BTreeMap::new();
-        for index in &self.noticed {
-            last.insert(self.trace[*index as usize].0, *index);
+        for noticed in &self.noticed {
+            last.insert(place(noticed).0, noticed.index);
         }
-        let seldom = |index: &&u32| {
-            let (address, count) = self.trace[**index as usize];
-            count <= OFTEN || last[&address] == **index
-        };
-        let noticed: BTreeSet<u32> = self.noticed.iter().filter(seldom).copied().collect();
-        let mut routes: Vec<Route> = noticed.into_iter().map(|index| self.route(index, text)).collect();
-        routes.extend(self.sleeps.iter().map(|index| Route { sleeps: true, ..self.route(*index, text) }));
-        routes.push(self.route(self.len(), text));
-        routes.dedup();
-        routes
-    }
-}
-
-/// A process that is stepped through a call.
-struct Recorder<'a> {
-    tracee: &'a mut Tracee,
-    board: Range<u64>,
-    directory: &'a str,
-    guarded: Vec<Range<u64>>,
-    is_guarded: bool,
-}
-
-impl Recorder<'_> {
-    /// Looks which memory the process shares with others.
-    fn look_for_memory(&mut self) -> Outcome {
-        let shared = self.tracee.shared_memory()?.into_iter();
-        let ours = |(range, path): &(Range<u64>, String)| {
-            range.start == self.board.start || path.starts_with(self.directory) || path.starts_with("/dev/shm/#")
-        };
-        self.guarded = shared.filter(ours).map(|(range, _)| range).collect();
-        Ok(())
-    }
-
-    fn is_guarded(&self, address: u64) -> bool {
-        self.is_guarded && self.guarded.iter().any(|range| range.contains(&address))
-    }
-
-    /// Takes the right to access that memory from the process, or gives it back.
-    fn guard(&mut self, guarded: bool) -> Outcome {
-        if self.is_guarded != guarded {
-            let rights = if guarded { libc::PROT_NONE } else { libc::PROT_READ | libc::PROT_WRITE };
-            for range in &self.guarded {
-                let arguments = [range.start, range.end - range.start, rights as u64];
-                self.tracee.call(libc::SYS_mprotect, arguments)?;
+        let mut points = Vec::new();
+        for (noticed, number) in self.noticed.iter().zip(0..) {
+            let (address, count) = place(noticed);
+            if count > OFTEN && last[&address] != noticed.index {
+                continue;
             }
-            self.is_guarded = guarded;
+            let route = self.route(noticed.index, text);
+            points.push(Point { route, event: Some(noticed.event), number, changes: noticed.changes });
+            if self.sleeps.contains(&noticed.index) {
+                points.push(Point { route: Route { sleeps: true, ..route }, event: None, number, changes: false });
+            }
         }
-        Ok(())
+        let number = self.noticed.len() as u32;
+        points.push(Point { route: self.route(self.len(), text), event: None, number, changes: false });
+        points
     }
 }

@@ -12,9 +12,10 @@ use crate::calls::{self, Call};
 use crate::case::Case;
 use crate::director::{Director, Plant};
 use crate::jobs::{self, Phase};
-use crate::plan::{Pairs, Singles};
+use crate::pairs::Pairs;
 use crate::repertoire::Repertoire;
 use crate::scenes::SCENES;
+use crate::singles::Singles;
 use crate::totals::Totals;
 use crate::tracee;
 
@@ -114,26 +115,29 @@ fn run(arguments: &Arguments) -> Outcome<ExitCode> {
     };
     let jobs = arguments.jobs.unwrap_or(2 * jobs::processors()).max(1);
     let begun = Instant::now();
+    let own = directory.path().join("own");
+    std::fs::create_dir(&own)?;
     if let Some(text) = &arguments.replay {
         let case = Case::parse(text).ok_or("not a case")?;
-        let phase = Phase { name: "replay", count: pairs, case: &|_| Some(case.clone()), jobs: 1, until: None };
+        let mut director = Director::new(&own, None, Vec::new())?;
+        let sites =
+            Repertoire::learn(&mut director, &|call| case.parts.iter().any(|part| part.call.name == call.name), false)?
+                .sites();
+        drop(director);
+        let phase =
+            Phase { name: "replay", count: pairs, case: &|_| Some(case.clone()), jobs: 1, sites: &sites, until: None };
         jobs::run(&phase, directory.path(), arguments.plant, totals, &interrupted)?;
         return Ok(tell(totals, pairs as u64, begun));
     }
     let is_named = |name: &str| arguments.call.is_empty() || arguments.call.iter().any(|call| call == name);
     let wanted = |call: &Call| is_named(call.name);
 
-    // On a process of its own it would not have its address space from this one; but a director may as well be here.
-    let own = directory.path().join("own");
-    std::fs::create_dir(&own)?;
-    let mut director = Director::new(&own, None)?;
-    let mut repertoire = Repertoire::learn(&mut director, arguments.quick)?;
-    let (most, times) = if arguments.quick { (3, 60) } else { (usize::MAX, 1500) };
-    repertoire.learn_sequels(&mut director, most, &wanted)?;
-    if pairs > 0 && !arguments.list {
-        repertoire.explore(&mut director, times, arguments.seed, &wanted)?;
-    }
+    let mut director = Director::new(&own, None, Vec::new())?;
+    let mut repertoire = Repertoire::learn(&mut director, &|_| true, arguments.quick)?;
+    let most = if arguments.quick { 3 } else { usize::MAX };
+    repertoire.learn_sequels(&mut director, most, &|call| pairs > 0 || wanted(call))?;
     drop(director);
+    let sites = repertoire.sites();
     let singles = Singles::new(&repertoire, arguments.quick, &is_named);
     let all_pairs = Pairs::new(&repertoire, &is_named);
     show(&repertoire, &singles, &is_named);
@@ -150,7 +154,8 @@ fn run(arguments: &Arguments) -> Outcome<ExitCode> {
     if !arguments.no_singles {
         let case = |index| Some(singles.case(&repertoire, index, arguments.seed));
         // Many of these wait.
-        let phase = Phase { name: "singles", count: singles.len(), case: &case, jobs: jobs * 2, until: None };
+        let phase =
+            Phase { name: "singles", count: singles.len(), case: &case, jobs: jobs * 2, sites: &sites, until: None };
         if !jobs::run(&phase, directory.path(), arguments.plant, totals, &interrupted)? {
             return Ok(given_up());
         }
@@ -158,7 +163,7 @@ fn run(arguments: &Arguments) -> Outcome<ExitCode> {
     let systematic = (pairs / 2).min(all_pairs.len_short());
     let case = |index| all_pairs.case(&repertoire, index, systematic, arguments.seed);
     let until = arguments.seconds.map(|seconds| Instant::now() + Duration::from_secs(seconds));
-    let phase = Phase { name: "pairs", count: pairs, case: &case, jobs, until };
+    let phase = Phase { name: "pairs", count: pairs, case: &case, jobs, sites: &sites, until };
     totals.begin_phase();
     if pairs > 0 && !jobs::run(&phase, directory.path(), arguments.plant, totals, &interrupted)? {
         return Ok(given_up());

@@ -165,9 +165,8 @@ impl Tracee {
     /// Returns [`Stop::At`] if it got there, and otherwise why it did not.
     pub fn go_to(&mut self, route: &Route, asleep: &mut dyn FnMut() -> Outcome<bool>) -> Outcome<Stop> {
         if route.hits > 0 {
-            let old = self.read_byte(route.base)?;
             for hit in 1..=route.hits {
-                self.write_byte(route.base, INT3)?;
+                let old = self.set_breakpoint(route.base)?;
                 let stop = self.run_past(asleep)?;
                 if self.gone {
                     return Ok(stop);
@@ -178,7 +177,7 @@ impl Tracee {
                 if stop != Stop::At(route.base + 1) {
                     return Ok(stop);
                 }
-                ptrace::write_user(self.pid, RIP, route.base as i64)?;
+                self.back_from_breakpoint(route.base)?;
                 if hit < route.hits {
                     let stop = self.step(LONG)?;
                     if !matches!(stop, Stop::At(_)) {
@@ -204,7 +203,8 @@ impl Tracee {
         Ok(Stop::At(at))
     }
 
-    fn run_past(&mut self, asleep: &mut dyn FnMut() -> Outcome<bool>) -> Outcome<Stop> {
+    /// Lets it run, however long it sleeps.
+    pub fn run_past(&mut self, asleep: &mut dyn FnMut() -> Outcome<bool>) -> Outcome<Stop> {
         let mut stop = self.run(LONG)?;
         while stop == Stop::Asleep && asleep()? {
             stop = self.wait(LONG)?;
@@ -240,19 +240,30 @@ impl Tracee {
         }
     }
 
-    /// The two bytes at an address.
-    pub fn read_pair(&self, address: u64) -> Outcome<[u8; 2]> {
-        let word = ptrace::read(self.pid, address as ptrace::AddressType)?.to_le_bytes();
-        Ok([word[0], word[1]])
+    /// Eight bytes.
+    pub fn read_word(&self, address: u64) -> Outcome<i64> {
+        Ok(ptrace::read(self.pid, address as ptrace::AddressType)?)
     }
 
-    fn read_byte(&self, address: u64) -> Outcome<u8> {
-        Ok(self.read_pair(address)?[0])
+    /// The bytes of an instruction, and some that follow.
+    pub fn read_code(&self, address: u64) -> Outcome<[u8; 8]> {
+        Ok(self.read_word(address)?.to_le_bytes())
     }
 
-    fn write_byte(&self, address: u64, byte: u8) -> Outcome {
-        let word = ptrace::read(self.pid, address as ptrace::AddressType)?;
-        let word = word & !0xff | i64::from(byte);
+    /// Puts a breakpoint there. Gives the byte that was there before.
+    pub fn set_breakpoint(&self, address: u64) -> Outcome<u8> {
+        let code = self.read_code(address)?[0];
+        self.write_byte(address, INT3)?;
+        Ok(code)
+    }
+
+    /// Has the process, which stopped behind a breakpoint, stand at it again.
+    pub fn back_from_breakpoint(&self, address: u64) -> Outcome {
+        Ok(ptrace::write_user(self.pid, RIP, address as i64)?)
+    }
+
+    pub fn write_byte(&self, address: u64, byte: u8) -> Outcome {
+        let word = self.read_word(address)? & !0xff | i64::from(byte);
         ptrace::write(self.pid, address as ptrace::AddressType, word)?;
         Ok(())
     }
@@ -286,7 +297,7 @@ impl Drop for Tracee {
 /// Where the instruction pointer is among what `ptrace` reads.
 const RIP: ptrace::AddressType = std::mem::offset_of!(libc::user, regs.rip) as ptrace::AddressType;
 /// The longest that an actor computes without a stop.
-const LONG: Duration = Duration::from_secs(5);
+pub const LONG: Duration = Duration::from_secs(5);
 
 /// A line of `/proc/…/maps`, if it is about shared memory.
 fn parse_shared(line: &str) -> Option<(Range<u64>, String)> {
