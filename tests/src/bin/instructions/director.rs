@@ -59,8 +59,6 @@ pub struct Director {
     directory: PathBuf,
     checker: Checker,
     plant: Option<Plant>,
-    /// Where system calls are, in every actor.
-    sites: Vec<u64>,
 }
 
 /// A planted fault. Each shows in most cases.
@@ -101,11 +99,10 @@ impl Player {
 }
 
 impl Director {
-    /// `sites` are where system calls are: actors that are stopped at an event need to know.
-    pub fn new(directory: &Path, plant: Option<Plant>, sites: Vec<u64>) -> Outcome<Director> {
+    pub fn new(directory: &Path, plant: Option<Plant>) -> Outcome<Director> {
         let board = Board::new()?;
         let checker = Checker::start(board, directory, plant)?;
-        Ok(Director { board, directory: directory.to_owned(), checker, plant, sites })
+        Ok(Director { board, directory: directory.to_owned(), checker, plant })
     }
 
     /// Plays a case.
@@ -250,7 +247,7 @@ impl Director {
             Aim::Instruction(route) => tracee.go_to(&route, &mut asleep)?,
             Aim::Event(until) => {
                 let directory = self.directory.to_string_lossy();
-                walk(tracee, Guard::new(self.board.range(), &directory), &self.sites, until, &mut asleep)?
+                walk(tracee, Guard::new(self.board.range(), &directory), until, &mut asleep)?
             }
         };
         let landed = match (stop, part.aim) {

@@ -4,7 +4,6 @@ use std::ops::Range;
 
 use crate::Outcome;
 use crate::actor::LETTERS;
-use crate::marks::Mark;
 use crate::tracee::{LONG, Stop, Tracee};
 
 /// Eight bytes of a channel's file: how far they lie behind its start.
@@ -13,7 +12,7 @@ pub type Word = u64;
 /// Where the words of the dead letters are counted from.
 const LETTERS_AT: Word = 1 << 40;
 /// More events than any call has.
-const MOST: u32 = 100_000;
+const MOST: u32 = 20_000;
 
 /// What others can notice of an instruction.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -28,7 +27,7 @@ pub enum Event {
     Call,
 }
 
-/// Which memory of a process is shared, and where system calls are.
+/// The memory that a process shares, and whether it may access it.
 pub struct Guard<'a> {
     board: Range<u64>,
     directory: &'a str,
@@ -117,67 +116,54 @@ pub enum Until {
 }
 
 /// Lets a process run, and stops it before an event. [`Stop::At`] if it came to that; else why not.
-///
-/// `sites` are where system calls are: there the kernel may have to access what is guarded.
 pub fn walk(
     tracee: &mut Tracee,
     mut guard: Guard<'_>,
-    sites: &[u64],
     until: Until,
     asleep: &mut dyn FnMut() -> Outcome<bool>,
 ) -> Outcome<Stop> {
     let mut walk = Walk { left: None, until };
     guard.look(tracee)?;
-    let codes = sites.iter().map(|site| tracee.set_breakpoint(*site)).collect::<Outcome<Vec<u8>>>()?;
     guard.turn(tracee, true)?;
-    let mut stop = Stop::Late;
     for number in 0..MOST {
-        stop = tracee.run_past(asleep)?;
-        match stop {
+        let passed = match tracee.run_to_call()? {
             Stop::Touched(address) if guard.covers(address) => {
                 let event = guard.access(tracee, address)?;
                 if walk.is_at(number, event) {
-                    stop = Stop::At(tracee.at()?);
-                    break;
+                    guard.turn(tracee, false)?;
+                    return Ok(Stop::At(tracee.at()?));
                 }
                 let (passed, changed) = guard.pass(tracee, address)?;
-                if !matches!(passed, Stop::At(_)) {
-                    stop = passed;
-                    break;
-                }
                 walk.has_passed(event, changed);
+                passed
             }
-            Stop::At(at) if sites.contains(&(at - 1)) => {
-                tracee.back_from_breakpoint(at - 1)?;
-                if walk.is_at(number, Event::Call) {
-                    stop = Stop::At(at - 1);
-                    break;
-                }
+            Stop::Call => {
+                let is_at = walk.is_at(number, Event::Call);
+                // The kernel may have to access what is guarded.
                 guard.turn(tracee, false)?;
-                let code = sites.iter().position(|site| *site == at - 1).map_or(0, |index| codes[index]);
-                tracee.write_byte(at - 1, code)?;
-                let passed = tracee.step_past(asleep)?;
-                if !matches!(passed, Stop::At(_)) {
-                    stop = passed;
-                    break;
+                if is_at {
+                    return Ok(Stop::At(tracee.at()?));
                 }
-                tracee.set_breakpoint(at - 1)?;
-                // It may have mapped a channel, or unmapped one.
-                guard.look(tracee)?;
-                guard.turn(tracee, true)?;
-                walk.has_passed(Event::Call, true);
+                let passed = tracee.step_past(asleep)?;
+                if matches!(passed, Stop::At(_)) {
+                    // It may have mapped a channel, or unmapped one.
+                    guard.look(tracee)?;
+                    guard.turn(tracee, true)?;
+                }
+                passed
             }
-            _ => break,
+            stop => {
+                if let Stop::Mark(_) = stop {
+                    guard.turn(tracee, false)?;
+                }
+                return Ok(stop);
+            }
+        };
+        if !matches!(passed, Stop::At(_)) {
+            return Ok(passed);
         }
     }
-    let is_still = matches!(stop, Stop::At(_) | Stop::Mark(Mark::End | Mark::Rest) | Stop::Touched(_));
-    if is_still && !tracee.is_gone() {
-        guard.turn(tracee, false)?;
-        for (site, code) in sites.iter().zip(codes) {
-            tracee.write_byte(*site, code)?;
-        }
-    }
-    Ok(stop)
+    Ok(Stop::Late)
 }
 
 /// What is known on the way.

@@ -25,8 +25,6 @@ pub struct Phase<'a> {
     /// The case of an index; none if it cannot be made.
     pub case: &'a dyn Fn(usize) -> Option<Case>,
     pub jobs: usize,
-    /// Where system calls are.
-    pub sites: &'a [u64],
     pub until: Option<Instant>,
 }
 
@@ -82,7 +80,7 @@ pub fn run(
 /// A job.
 fn play_all(phase: &Phase<'_>, job: usize, directory: &Path, plant: Option<Plant>, totals: &Totals) -> Outcome {
     pin(job);
-    let mut director = Director::new(directory, plant, phase.sites.to_vec())?;
+    let mut director = Director::new(directory, plant)?;
     loop {
         let index = totals.take();
         if index >= phase.count || phase.until.is_some_and(|until| Instant::now() > until) {

@@ -41,6 +41,8 @@
 #[cfg(target_arch = "x86_64")]
 mod actor;
 #[cfg(target_arch = "x86_64")]
+mod arena;
+#[cfg(target_arch = "x86_64")]
 mod board;
 #[cfg(target_arch = "x86_64")]
 mod calls;

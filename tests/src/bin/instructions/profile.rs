@@ -4,15 +4,16 @@
 //! one that is so right before the second. So of each such stretch one point stands for all: [`Profile::points`]. Which
 //! instructions access shared memory is found out by taking the right to from the process, so that each faults.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-use crate::Outcome;
 use crate::guard::{Event, Guard, Word};
 use crate::marks;
-use crate::tracee::{LONG, Route, Stop, Tracee};
+use crate::tracee::{LONG, Route, SYSCALL, Stop, Tracee};
+use crate::{Outcome, arena};
 
-/// An instruction, and how often it has been reached.
+/// An instruction: its address, and how often it had been executed, this time included.
 pub type Place = (u64, u32);
 
 /// An instruction that others can notice.
@@ -55,18 +56,15 @@ impl Point {
 }
 
 /// The instructions that a call executed once.
-#[derive(Default)]
 pub struct Profile {
-    /// The address of each, and how often it had been executed, this time included.
-    pub trace: Vec<Place>,
+    /// All of them.
+    pub trace: Cow<'static, [Place]>,
     /// Those that others can notice.
     pub noticed: Vec<Noticed>,
     /// Indices of system calls in which the process slept.
     pub sleeps: Vec<u32>,
 }
 
-/// The system call instruction.
-const SYSCALL: [u8; 2] = [0x0f, 0x05];
 /// More steps than any call takes.
 const MOST: usize = 2_000_000;
 /// What a hit of a breakpoint costs, in steps.
@@ -93,7 +91,7 @@ impl Text {
         Ok(Text(executable.collect()))
     }
 
-    pub fn contains(&self, address: u64) -> bool {
+    fn contains(&self, address: u64) -> bool {
         self.0.iter().any(|range| range.contains(&address))
     }
 }
@@ -105,17 +103,17 @@ impl Profile {
         mut guard: Guard<'_>,
         asleep: &mut dyn FnMut() -> Outcome<bool>,
     ) -> Outcome<Profile> {
-        let mut profile = Profile::default();
+        let (mut trace, mut noticed, mut sleeps) = (Vec::new(), Vec::new(), Vec::new());
         let mut counts = BTreeMap::new();
         guard.look(tracee)?;
         guard.turn(tracee, true)?;
         let mut at = tracee.at()?;
-        while at != marks::end_address() && profile.trace.len() < MOST {
-            let index = profile.trace.len() as u32;
+        while at != marks::end_address() && trace.len() < MOST {
+            let index = trace.len() as u32;
             let count = counts.entry(at).and_modify(|count| *count += 1).or_insert(1);
-            profile.trace.push((at, *count));
+            trace.push((at, *count));
             let stop = if tracee.read_code(at)?.starts_with(&SYSCALL) {
-                profile.noticed.push(Noticed { index, event: Event::Call, changes: true });
+                noticed.push(Noticed { index, event: Event::Call, changes: true });
                 guard.turn(tracee, false)?;
                 let mut slept = false;
                 let stop = tracee.step_past(&mut || {
@@ -123,7 +121,7 @@ impl Profile {
                     asleep()
                 })?;
                 if slept {
-                    profile.sleeps.push(index);
+                    sleeps.push(index);
                 }
                 if matches!(stop, Stop::At(_)) {
                     guard.look(tracee)?;
@@ -135,7 +133,7 @@ impl Profile {
                     Stop::Touched(address) if guard.covers(address) => {
                         let event = guard.access(tracee, address)?;
                         let (stop, changes) = guard.pass(tracee, address)?;
-                        profile.noticed.push(Noticed { index, event, changes });
+                        noticed.push(Noticed { index, event, changes });
                         stop
                     }
                     stop => stop,
@@ -144,18 +142,17 @@ impl Profile {
             match stop {
                 Stop::At(next) => at = next,
                 // Killed or held by others for good: what there is is all.
-                Stop::Asleep | Stop::Late => return Ok(profile),
+                Stop::Asleep | Stop::Late => break,
                 stop => return Err(format!("after {index} instructions: {stop:?}").into()),
             }
         }
-        guard.turn(tracee, false)?;
-        Ok(profile)
+        Ok(Profile { trace: trace.into(), noticed, sleeps })
     }
 
-    /// Where its system calls are.
-    pub fn sites(&self) -> impl Iterator<Item = u64> {
-        let calls = self.noticed.iter().filter(|noticed| noticed.event == Event::Call);
-        calls.map(|noticed| self.trace[noticed.index as usize].0)
+    /// Moves the instructions to where they are not in the way of forks.
+    pub fn keep(&mut self) -> Outcome {
+        self.trace = arena::keep(&self.trace)?.into();
+        Ok(())
     }
 
     /// How many instructions it is.

@@ -1,7 +1,5 @@
 //! What is known of all calls before any is cut short: how many instructions each is, and which points of it differ for others.
 
-use std::collections::BTreeSet;
-
 use crate::Outcome;
 use crate::calls::{self, Before, Call};
 use crate::case::{Aim, Case, Fate, Part};
@@ -20,11 +18,10 @@ pub struct Act {
     pub points: Vec<Point>,
 }
 
-/// A call that others were cut short before, with all its instructions in that case.
+/// A call that another was cut short before.
 pub struct Sequel {
     pub act: usize,
     pub before: Part,
-    pub profile: Profile,
     pub points: Vec<Point>,
 }
 
@@ -37,21 +34,22 @@ pub struct Repertoire {
 
 impl Repertoire {
     /// Steps through each call once in each of its scenes; in a `quick` run, through long ones in their first only.
-    pub fn learn(director: &mut Director, wanted: &dyn Fn(&Call) -> bool, quick: bool) -> Outcome<Repertoire> {
+    pub fn learn(director: &mut Director, wanted: &dyn Fn(&Call, &str) -> bool, quick: bool) -> Outcome<Repertoire> {
         let text = Text::of_this_process()?;
         let mut acts = Vec::new();
-        for call in calls::calls().filter(|call| wanted(call)) {
-            for scene in call.scenes.iter().map(|name| scenes::scene(name)) {
+        for call in calls::calls() {
+            for scene in call.scenes.iter().filter(|name| wanted(call, name)).map(|name| scenes::scene(name)) {
                 let is_known =
                     acts.last().is_some_and(|act: &Act| act.call.name == call.name && act.profile.len() > LONG);
                 if quick && is_known {
                     continue;
                 }
                 let case = alone(call, scene);
-                let Some(profile) = director.record(&case)? else {
+                let Some(mut profile) = director.record(&case)? else {
                     return Err(format!("{} cannot be played in {}", call.name, SCENES[scene].name).into());
                 };
                 let points = profile.points(&text);
+                profile.keep()?;
                 acts.push(Act { call, scene, profile, points });
             }
         }
@@ -97,20 +95,12 @@ impl Repertoire {
                     case.parts.insert(0, before);
                     if let Some(profile) = director.record(&case)? {
                         let points = profile.points(&self.text);
-                        self.sequels.push(Sequel { act: index, before, profile, points });
+                        self.sequels.push(Sequel { act: index, before, points });
                     }
                 }
             }
         }
         Ok(())
-    }
-
-    /// Where system calls are.
-    pub fn sites(&self) -> Vec<u64> {
-        let profiles =
-            self.acts.iter().map(|act| &act.profile).chain(self.sequels.iter().map(|sequel| &sequel.profile));
-        let sites: BTreeSet<u64> = profiles.flat_map(Profile::sites).filter(|site| self.text.contains(*site)).collect();
-        sites.into_iter().collect()
     }
 
     /// Another act in the same scene, or the same once more.

@@ -25,6 +25,9 @@ struct Arguments {
     /// Only these calls are killed in, or held still in; may be repeated. By default all.
     #[arg(long)]
     call: Vec<String>,
+    /// Only these scenes are played in; may be repeated. By default all.
+    #[arg(long)]
+    scene: Vec<String>,
     /// How many pairs and threes are played. The first half are pairs of the short calls' points, as far as there are so many; the
     /// rest is a random sample of everything. By default 100,000; 1,200 with `--quick`.
     #[arg(long)]
@@ -38,6 +41,9 @@ struct Arguments {
     /// No kills of one alone.
     #[arg(long)]
     no_singles: bool,
+    /// No pairs of all the short calls' points, but only the random sample.
+    #[arg(long)]
+    random: bool,
     /// Ends the pairs after so many seconds.
     #[arg(long)]
     seconds: Option<u64>,
@@ -99,6 +105,10 @@ fn run(arguments: &Arguments) -> Outcome<ExitCode> {
         let names: Vec<&str> = calls::calls().map(|call| call.name).collect();
         return Err(format!("no call is named {unknown}; there are {}", names.join(", ")).into());
     }
+    if let Some(unknown) = arguments.scene.iter().find(|name| SCENES.iter().all(|scene| scene.name != name.as_str())) {
+        let names: Vec<&str> = SCENES.iter().map(|scene| scene.name).collect();
+        return Err(format!("no scene is named {unknown}; there are {}", names.join(", ")).into());
+    }
     tracee::block_child_signal()?;
     let directory = scratch()?;
     let totals = Totals::new()?;
@@ -119,25 +129,19 @@ fn run(arguments: &Arguments) -> Outcome<ExitCode> {
     std::fs::create_dir(&own)?;
     if let Some(text) = &arguments.replay {
         let case = Case::parse(text).ok_or("not a case")?;
-        let mut director = Director::new(&own, None, Vec::new())?;
-        let sites =
-            Repertoire::learn(&mut director, &|call| case.parts.iter().any(|part| part.call.name == call.name), false)?
-                .sites();
-        drop(director);
-        let phase =
-            Phase { name: "replay", count: pairs, case: &|_| Some(case.clone()), jobs: 1, sites: &sites, until: None };
+        let phase = Phase { name: "replay", count: pairs, case: &|_| Some(case.clone()), jobs: 1, until: None };
         jobs::run(&phase, directory.path(), arguments.plant, totals, &interrupted)?;
         return Ok(tell(totals, pairs as u64, begun));
     }
     let is_named = |name: &str| arguments.call.is_empty() || arguments.call.iter().any(|call| call == name);
     let wanted = |call: &Call| is_named(call.name);
+    let is_played = |name: &str| arguments.scene.is_empty() || arguments.scene.iter().any(|scene| scene == name);
 
-    let mut director = Director::new(&own, None, Vec::new())?;
-    let mut repertoire = Repertoire::learn(&mut director, &|_| true, arguments.quick)?;
+    let mut director = Director::new(&own, None)?;
+    let mut repertoire = Repertoire::learn(&mut director, &|_, scene| is_played(scene), arguments.quick)?;
     let most = if arguments.quick { 3 } else { usize::MAX };
     repertoire.learn_sequels(&mut director, most, &|call| pairs > 0 || wanted(call))?;
     drop(director);
-    let sites = repertoire.sites();
     let singles = Singles::new(&repertoire, arguments.quick, &is_named);
     let all_pairs = Pairs::new(&repertoire, &is_named);
     show(&repertoire, &singles, &is_named);
@@ -154,16 +158,15 @@ fn run(arguments: &Arguments) -> Outcome<ExitCode> {
     if !arguments.no_singles {
         let case = |index| Some(singles.case(&repertoire, index, arguments.seed));
         // Many of these wait.
-        let phase =
-            Phase { name: "singles", count: singles.len(), case: &case, jobs: jobs * 2, sites: &sites, until: None };
+        let phase = Phase { name: "singles", count: singles.len(), case: &case, jobs: jobs * 2, until: None };
         if !jobs::run(&phase, directory.path(), arguments.plant, totals, &interrupted)? {
             return Ok(given_up());
         }
     }
-    let systematic = (pairs / 2).min(all_pairs.len_short());
+    let systematic = if arguments.random { 0 } else { (pairs / 2).min(all_pairs.len_short()) };
     let case = |index| all_pairs.case(&repertoire, index, systematic, arguments.seed);
     let until = arguments.seconds.map(|seconds| Instant::now() + Duration::from_secs(seconds));
-    let phase = Phase { name: "pairs", count: pairs, case: &case, jobs, sites: &sites, until };
+    let phase = Phase { name: "pairs", count: pairs, case: &case, jobs, until };
     totals.begin_phase();
     if pairs > 0 && !jobs::run(&phase, directory.path(), arguments.plant, totals, &interrupted)? {
         return Ok(given_up());

@@ -1,4 +1,9 @@
-//! Which cases are played of one alone.
+//! Which cases are played of one alone: a kill after each instruction of each call.
+//!
+//! - Each call in its first scene: after every instruction, and in each sleep.
+//! - In its other scenes: the same, if it is not long; else at its points.
+//! - After others were cut short before, each at each of their points: at its points.
+//! - In short: at every third point of all of these.
 
 use crate::calls::Before;
 use crate::case::{Aim, Case, Fate, Part};
@@ -6,96 +11,96 @@ use crate::dice::Dice;
 use crate::repertoire::Repertoire;
 use crate::tracee::Route;
 
-/// In other scenes than a call's first, and after others, so many instructions are killed after each; of longer ones a sample.
-const WHOLE: u32 = 2500;
+/// Of a call with more instructions, every one is killed after in one scene only.
+const LONG: u32 = 1200;
+/// In short, every so many points.
+const QUICK_EVERY: usize = 3;
 
-/// Kills after each instruction of each call.
+/// All these cases.
 pub struct Singles {
-    /// For each stretch of cases: where it begins, what is played, and how many instructions lie between two kills.
     stretches: Vec<Stretch>,
     total: usize,
 }
 
+/// Cases of one call.
 struct Stretch {
+    /// The index of its first case.
     begins: usize,
     act: usize,
-    /// Index of a sequel.
+    /// The index of what was cut short before.
     sequel: Option<usize>,
-    every: u32,
-    /// Points rather than instructions.
-    is_sampled: bool,
+    at: At,
+}
+
+/// Where one is killed.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum At {
+    Instructions,
+    /// Every so many points.
+    Points(usize),
 }
 
 impl Singles {
     /// `quick`: fewer than all.
     pub fn new(repertoire: &Repertoire, quick: bool, wanted: &dyn Fn(&str) -> bool) -> Singles {
         let mut singles = Singles { stretches: Vec::new(), total: 0 };
+        let points = At::Points(if quick { QUICK_EVERY } else { 1 });
         let mut seen = "";
-        for (index, act) in repertoire.acts.iter().enumerate() {
-            if !wanted(act.call.name) {
+        for (index, act) in repertoire.acts.iter().enumerate().filter(|(_, act)| wanted(act.call.name)) {
+            if !act.call.after.contains(&Before::Nothing) {
                 continue;
             }
-            if act.call.after.contains(&Before::Nothing) {
-                let is_first = seen != act.call.name;
-                seen = act.call.name;
-                let is_sampled = !is_first && (act.profile.len() > WHOLE || act.call.is_slow);
-                singles.push(repertoire, index, None, if quick { QUICK_EVERY } else { 1 }, is_sampled || quick);
-            }
+            let is_short = seen != act.call.name || (act.profile.len() <= LONG && !act.call.is_slow);
+            seen = act.call.name;
+            singles.push(repertoire, index, None, if is_short && !quick { At::Instructions } else { points });
         }
         for (index, sequel) in repertoire.sequels.iter().enumerate() {
-            let call = repertoire.acts[sequel.act].call;
-            if wanted(call.name) {
-                let is_sampled = quick || sequel.profile.len() > WHOLE || call.is_slow;
-                singles.push(repertoire, sequel.act, Some(index), if quick { QUICK_EVERY } else { 1 }, is_sampled);
+            if wanted(repertoire.acts[sequel.act].call.name) {
+                singles.push(repertoire, sequel.act, Some(index), points);
             }
         }
         singles
     }
 
-    fn push(&mut self, repertoire: &Repertoire, act: usize, sequel: Option<usize>, every: u32, is_sampled: bool) {
-        let profile = sequel.map_or(&repertoire.acts[act].profile, |sequel| &repertoire.sequels[sequel].profile);
-        let points = sequel.map_or(&repertoire.acts[act].points, |sequel| &repertoire.sequels[sequel].points).len();
-        let sleeps = profile.sleeps.len();
-        let count = if is_sampled { points.div_ceil(every as usize) } else { profile.len() as usize + sleeps };
-        self.stretches.push(Stretch { begins: self.total, act, sequel, every, is_sampled });
-        self.total += count;
+    fn push(&mut self, repertoire: &Repertoire, act: usize, sequel: Option<usize>, at: At) {
+        self.stretches.push(Stretch { begins: self.total, act, sequel, at });
+        let act = &repertoire.acts[act];
+        let points = sequel.map_or(&act.points, |sequel| &repertoire.sequels[sequel].points);
+        self.total += match at {
+            At::Instructions => act.profile.len() as usize + act.profile.sleeps.len(),
+            At::Points(every) => points.len().div_ceil(every),
+        };
     }
 
     pub fn len(&self) -> usize {
         self.total
     }
 
-    /// How many there are of each act, sequels included.
+    /// How many there are of each act, also after others.
     pub fn count(&self, act: usize) -> usize {
         let ends = self.stretches.iter().skip(1).map(|stretch| stretch.begins).chain([self.total]);
         self.stretches.iter().zip(ends).filter(|(one, _)| one.act == act).map(|(one, end)| end - one.begins).sum()
     }
 
     pub fn case(&self, repertoire: &Repertoire, index: usize, seed: u64) -> Case {
-        let at = self.stretches.partition_point(|stretch| stretch.begins <= index) - 1;
-        let Stretch { begins, act, sequel, every, is_sampled } = self.stretches[at];
+        let Stretch { begins, act, sequel, at } =
+            self.stretches[self.stretches.partition_point(|stretch| stretch.begins <= index) - 1];
         let mut dice = Dice::new(seed, index as u64);
-        let offset = index - begins;
-        let act = &repertoire.acts[act];
+        let (offset, act) = (index - begins, &repertoire.acts[act]);
         let sequel = sequel.map(|sequel| &repertoire.sequels[sequel]);
-        let profile = sequel.map_or(&act.profile, |sequel| &sequel.profile);
-        let stop = if is_sampled {
-            let points = sequel.map_or(&act.points, |sequel| &sequel.points);
-            let at = (offset * every as usize + dice.below(every as usize)).min(points.len() - 1);
-            points[at].route
-        } else if offset < profile.len() as usize {
-            profile.route(offset as u32 + 1, &repertoire.text)
-        } else {
-            let index = profile.sleeps[offset - profile.len() as usize];
-            Route { sleeps: true, ..profile.route(index, &repertoire.text) }
+        let (profile, points) = (&act.profile, sequel.map_or(&act.points, |sequel| &sequel.points));
+        let route = match at {
+            At::Points(every) => points[(offset * every + dice.below(every)).min(points.len() - 1)].route,
+            At::Instructions if offset < profile.len() as usize => profile.route(offset as u32 + 1, &repertoire.text),
+            At::Instructions => {
+                let index = profile.sleeps[offset - profile.len() as usize];
+                Route { sleeps: true, ..profile.route(index, &repertoire.text) }
+            }
         };
-        let part = Part { call: act.call, aim: Aim::Instruction(stop), fate: Fate::Killed };
+        let part = Part { call: act.call, aim: Aim::Instruction(route), fate: Fate::Killed };
         let parts = sequel.map(|sequel| sequel.before).into_iter().chain([part]).collect();
         // Of two neighbours, one is checked by those who wait.
         let slow = (offset + seed as usize).is_multiple_of(2);
         Case { scene: act.scene, witness: !slow && dice.percent(30), slow, uses: 0, parts }
     }
 }
-
-/// In short, every so many points.
-const QUICK_EVERY: u32 = 3;

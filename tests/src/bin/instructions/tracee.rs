@@ -15,6 +15,8 @@ use crate::marks::{self, Mark};
 
 /// After so long without a stop, it is worth a look whether the process sleeps.
 const SHORT: Duration = Duration::from_micros(500);
+/// The system call instruction.
+pub const SYSCALL: [u8; 2] = [0x0f, 0x05];
 /// The breakpoint instruction.
 const INT3: u8 = 0xcc;
 
@@ -35,6 +37,8 @@ pub enum Stop {
     Late,
     /// It touched memory that it may not touch.
     Touched(u64),
+    /// Where the kernel is about to execute a system call, or has.
+    Call,
 }
 
 /// A way to an instruction: `hits` passages of `base`, then `steps` single steps.
@@ -134,7 +138,7 @@ impl Tracee {
             status => status?,
         };
         if !self.options_set && matches!(status, WaitStatus::Stopped(..)) {
-            ptrace::setoptions(self.pid, Options::PTRACE_O_EXITKILL)?;
+            ptrace::setoptions(self.pid, Options::PTRACE_O_EXITKILL | Options::PTRACE_O_TRACESYSGOOD)?;
             self.options_set = true;
         }
         Ok(Some(match status {
@@ -148,6 +152,7 @@ impl Tracee {
                 Stop::Touched(unsafe { info.si_addr() }.addr() as u64)
             }
             WaitStatus::Stopped(_, signal) => Stop::Crashed(signal),
+            WaitStatus::PtraceSyscall(_) => Stop::Call,
             WaitStatus::Exited(_, code) => {
                 self.gone = true;
                 Stop::Exited(code)
@@ -203,11 +208,34 @@ impl Tracee {
         Ok(Stop::At(at))
     }
 
-    /// Lets it run, however long it sleeps.
-    pub fn run_past(&mut self, asleep: &mut dyn FnMut() -> Outcome<bool>) -> Outcome<Stop> {
+    fn run_past(&mut self, asleep: &mut dyn FnMut() -> Outcome<bool>) -> Outcome<Stop> {
         let mut stop = self.run(LONG)?;
         while stop == Stop::Asleep && asleep()? {
             stop = self.wait(LONG)?;
+        }
+        Ok(stop)
+    }
+
+    /// Lets it run until it stops, at the latest at its next system call, which it has not made then.
+    pub fn run_to_call(&mut self) -> Outcome<Stop> {
+        ptrace::syscall(self.pid, None)?;
+        let stop = self.wait(LONG)?;
+        if stop == Stop::Call {
+            // The kernel has begun already. It is given a call that there is not, and then everything is put back as it was.
+            let before = ptrace::getregs(self.pid)?;
+            let mut registers = before;
+            registers.orig_rax = u64::MAX;
+            ptrace::setregs(self.pid, registers)?;
+            ptrace::syscall(self.pid, None)?;
+            let stop = self.wait(LONG)?;
+            if stop != Stop::Call {
+                return Ok(stop);
+            }
+            registers = before;
+            registers.rip -= SYSCALL.len() as u64;
+            registers.rax = before.orig_rax;
+            registers.orig_rax = u64::MAX;
+            ptrace::setregs(self.pid, registers)?;
         }
         Ok(stop)
     }
