@@ -15,7 +15,7 @@ pub const CHANNEL: &str = "c";
 /// Where its messages go that were handed out too often.
 pub const LETTERS: &str = "c.dead";
 /// The longest an actor waits for room or a message that others keep from it.
-pub const PATIENCE: Duration = Duration::from_millis(30);
+pub const PATIENCE: Duration = Duration::from_millis(10);
 /// So long does one wait that is meant to wait in vain.
 pub const IN_VAIN: Duration = Duration::from_millis(2);
 /// So long does an actor wait that is meant to be woken.
@@ -138,21 +138,30 @@ impl Actor<'_> {
 
     /// Sends its message of this number as `send` does.
     #[inline(always)]
-    pub fn send(&self, number: u64, send: impl FnOnce(&Numbered) -> Result<()>) {
+    pub fn send(&self, number: u64, send: impl Fn(&Numbered) -> Result<()>) {
         let number = self.first + number;
         self.log.add(Deed::Trying, number);
-        let sent = send(&self.message(number));
+        if self.plant.is_some() {
+            return self.send_wrong(number, &send);
+        }
+        let sent = send(&numbered(number));
         self.sent(number, sent);
     }
 
-    /// The message of this number.
-    #[inline(always)]
-    fn message(&self, number: u64) -> Numbered {
+    /// The same with a planted fault.
+    #[cold]
+    fn send_wrong(&self, number: u64, send: &dyn Fn(&Numbered) -> Result<()>) {
         let mut message = numbered(number);
-        if self.plant == Some(Plant::Tear) {
-            message[1] ^= 1;
-        }
-        message
+        let sent = match self.plant {
+            Some(Plant::Lose) => Ok(()),
+            Some(Plant::Double) => send(&message).and_then(|()| send(&message)),
+            Some(Plant::Tear) => {
+                message[1] ^= 1;
+                send(&message)
+            }
+            Some(Plant::Keep) | None => send(&message),
+        };
+        self.sent(number, sent);
     }
 
     /// Writes down what came of sending.
@@ -167,7 +176,6 @@ impl Actor<'_> {
     #[cold]
     pub fn refused(&self, number: u64, error: &Error) {
         match error {
-            Error::Full | Error::Timeout | Error::Closed if self.plant == Some(Plant::Lie) => {
                 self.log.add(Deed::Sent, number)
             }
             // The end is taken only where it belongs to one handle.
@@ -191,20 +199,25 @@ impl Actor<'_> {
         Some(number)
     }
 
-    /// Holds what was received; none if nothing was, which is no fault.
+    /// What a call gave; none if there was no room, or no message, which is no fault.
     #[inline(always)]
-    pub fn received<'m>(&self, received: Result<Received<'m, Numbered>>) -> Option<Received<'m, Numbered>> {
-        match received {
-            Ok(message) => {
-                self.got(&message);
-                Some(message)
-            }
-            Err(Error::Empty | Error::Timeout | Error::Closed | Error::EndTaken { .. }) => None,
+    pub fn given<V>(&self, given: Result<V>) -> Option<V> {
+        match given {
+            Ok(value) => Some(value),
+            Err(Error::Full | Error::Empty | Error::Timeout | Error::Closed | Error::EndTaken { .. }) => None,
             Err(error) => {
                 self.log.fail(&error);
                 None
             }
         }
+    }
+
+    /// Holds what was received; none if nothing was, which is no fault.
+    #[inline(always)]
+    pub fn received<'m>(&self, received: Result<Received<'m, Numbered>>) -> Option<Received<'m, Numbered>> {
+        let message = self.given(received)?;
+        self.got(&message);
+        Some(message)
     }
 
     /// Releases a message.

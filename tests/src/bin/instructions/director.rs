@@ -20,7 +20,7 @@ use crate::tracee::{Stop, Tracee};
 /// The longest that a call takes which nobody keeps from going on.
 const CALL: Duration = Duration::from_secs(8);
 /// How long one that sleeps because of others is waited for.
-const HELD_UP: Duration = Duration::from_millis(60);
+const HELD_UP: Duration = Duration::from_millis(15);
 /// As long, if its own time has to be over first.
 const OWN_TIME: Duration = Duration::from_millis(400);
 
@@ -64,8 +64,8 @@ pub struct Director {
 /// A planted fault. Each shows in most cases.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, clap::ValueEnum)]
 pub enum Plant {
-    /// Actors acknowledge what was refused.
-    Lie,
+    /// Actors acknowledge messages that they do not send.
+    Lose,
     /// Actors send each message once more.
     Double,
     /// Actors send messages that are altered.

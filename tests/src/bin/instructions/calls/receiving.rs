@@ -237,10 +237,12 @@ fn recv_many_beside(actor: &Actor<'_>) -> Result<()> {
 #[inline(always)]
 fn receive_three(actor: &Actor<'_>, rx: &Receiver<Numbered>) -> Result<()> {
     actor.begin();
-    let batch = rx.recv_many(3)?;
-    batch.iter().for_each(|message| _ = actor.got(message));
+    let batch = actor.given(rx.recv_many(3));
+    batch.iter().flat_map(|batch| batch.iter()).for_each(|message| _ = actor.got(message));
     actor.end();
-    release_all(actor, batch);
+    if let Some(batch) = batch {
+        release_all(actor, batch);
+    }
     actor.rest();
     Ok(())
 }

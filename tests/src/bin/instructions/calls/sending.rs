@@ -132,7 +132,7 @@ fn loan_send(actor: &Actor<'_>) -> Result<()> {
 fn loan_drop(actor: &Actor<'_>) -> Result<()> {
     let (_channel, tx) = actor.sender_alone()?;
     actor.begin();
-    if let Ok(mut loan) = tx.try_loan() {
+    if let Some(mut loan) = actor.given(tx.try_loan()) {
         loan.write(&numbered(actor.first + 500))?;
         drop(loan);
     }
@@ -185,20 +185,21 @@ fn send_three(actor: &Actor<'_>, tx: &mi7::Sender<mi7_tests::faults::Numbered>) 
 fn loan_many(actor: &Actor<'_>) -> Result<()> {
     let (_channel, tx) = actor.sender_alone()?;
     actor.begin();
-    // Without room this would wait, so it asks first.
-    if let Ok(first) = tx.try_loan() {
+    // Without room it would wait, so it asks first.
+    if let Some(first) = actor.given(tx.try_loan()) {
         drop(first);
-        let mut loans = tx.loan_many(2)?;
-        let numbers = actor.first + 1..;
-        for (loan, number) in loans.iter_mut().zip(numbers.clone()) {
-            actor.log.add(Deed::Trying, number);
-            loan.write(&numbered(number))?;
-        }
-        let count = loans.len();
-        let sent = loans.send();
-        for (at, number) in numbers.enumerate().take(count) {
-            let deed = if sent.as_ref().is_ok_and(|sent| at < *sent) { Deed::Sent } else { Deed::Refused };
-            actor.log.add(deed, number);
+        if let Some(mut loans) = actor.given(tx.loan_many(2)) {
+            let numbers = actor.first + 1..;
+            for (loan, number) in loans.iter_mut().zip(numbers.clone()) {
+                actor.log.add(Deed::Trying, number);
+                loan.write(&numbered(number))?;
+            }
+            let count = loans.len();
+            let sent = loans.send();
+            for (at, number) in numbers.enumerate().take(count) {
+                let deed = if sent.as_ref().is_ok_and(|sent| at < *sent) { Deed::Sent } else { Deed::Refused };
+                actor.log.add(deed, number);
+            }
         }
     }
     actor.end();
@@ -209,11 +210,12 @@ fn loan_many(actor: &Actor<'_>) -> Result<()> {
 fn loan_many_drop(actor: &Actor<'_>) -> Result<()> {
     let (_channel, tx) = actor.sender_alone()?;
     actor.begin();
-    if let Ok(first) = tx.try_loan() {
+    if let Some(first) = actor.given(tx.try_loan()) {
         drop(first);
-        let mut loans = tx.loan_many(2)?;
-        loans[0].write(&numbered(actor.first + 500))?;
-        drop(loans);
+        if let Some(mut loans) = actor.given(tx.loan_many(2)) {
+            loans[0].write(&numbered(actor.first + 500))?;
+            drop(loans);
+        }
     }
     actor.end();
     actor.rest();
