@@ -34,7 +34,8 @@ const FAREWELL: Duration = Duration::from_secs(1);
 /// Digest a directory tree with many processes: bytes, lines and CRC-32 of every file.
 ///
 /// Starts one entry, which walks PATH, and N workers, which read the files; restarts those that die. Finds what
-/// `find PATH -type f` finds. A file that cannot be read is named on stderr and counted as failed, with no bytes.
+/// `find PATH -type f` finds. A file that cannot be read is named on stderr and counted as failed, with no bytes. So is
+/// a directory that cannot be listed, which is not one of the files.
 ///
 /// Ends with a table, for each worker and in total, and this last line:
 /// files=… bytes=… lines=… crc_xor=… failed=…
@@ -173,7 +174,11 @@ impl Daemon {
                     self.screen.say(format_args!("failed: {}", words(failure)));
                 }
             }
-            ArchivedNews::Skipped(failure) => self.screen.say(format_args!("cannot list: {}", words(failure))),
+            ArchivedNews::Skipped(skipped) => {
+                if self.tally.count_skipped(skipped) {
+                    self.screen.say(format_args!("cannot list: {}", words(&skipped.failure)));
+                }
+            }
             ArchivedNews::Reached(reached) => {
                 let next = reached.next.to_native();
                 if next > self.resume.number {
@@ -181,7 +186,7 @@ impl Daemon {
                     self.resume.after = Some(path(&reached.path).to_path_buf());
                 }
             }
-            ArchivedNews::Walked(files) => self.tally.expect(files.to_native()),
+            ArchivedNews::Walked(places) => self.tally.expect(places.to_native()),
         }
         Ok(())
     }

@@ -12,7 +12,7 @@ use clap::Parser;
 use mi7::{CrossProcessQueue, Message, Sender, SharedChannel, SharedMemoryError};
 
 use crate::job::{Job, MAX_MESSAGE, MAX_PATH};
-use crate::news::{Failure, FileReport, Name, News, Reached, path_bytes};
+use crate::news::{Failure, FileReport, Name, News, Reached, Skipped, path_bytes};
 use crate::walk::walk;
 use crate::{Interrupt, complain, die_with};
 
@@ -149,18 +149,20 @@ fn serve(options: &Options, reports: &str) -> anyhow::Result<()> {
     let mut number = options.number;
     let mut reached = (number, Instant::now());
     for found in walk(&options.root, options.after.as_deref()) {
+        let place = number;
+        number += 1;
+        if place < options.from {
+            continue;
+        }
         let path = match found {
             Ok(path) => path,
             Err((path, error)) => {
-                daemon.send(&News::Skipped(Failure::new(&path, &error.to_string())))?;
+                let failure = Failure::new(&path, &error.to_string());
+                daemon.send(&News::Skipped(Skipped { number: place, failure }))?;
                 continue;
             }
         };
-        let job = Job { number, path: &path };
-        number += 1;
-        if job.number < options.from {
-            continue;
-        }
+        let job = Job { number: place, path: &path };
         let Some(bytes) = job.encode() else {
             let failure = Failure::new(&path, &too_long(&path));
             daemon.send(&News::File(FileReport::new(job, Name::try_from("entry")?, Err(failure))))?;

@@ -18,12 +18,13 @@
 //!
 //! - **A worker** sends its report *before* it lets go of the path. If it dies before, the path is delivered again; if it
 //!   dies in between, the file is reported twice.
-//! - **The entry** walks in sorted order and numbers the files. From time to time it reports how far it has come; an entry
-//!   that takes over starts there, and leaves out the numbers up to the highest that was ever reported: they were sent in
-//!   order, and what was sent is delivered. It may still send some paths again.
-//! - **The daemon** counts each number once ([`tally`]). It is done when the entry has said how many files there are, and
-//!   each number below has been reported. Only then does it close the channels, which ends the workers: a worker never
-//!   leaves while a path may come back.
+//! - **The entry** walks in sorted order and numbers the files, and the directories that it cannot
+//!   list. From time to time it reports how far it has come; an entry that takes over starts there,
+//!   and leaves out the numbers up to the highest that was ever reported: they were sent in order,
+//!   and what was sent is delivered. It may still send some paths again.
+//! - **The daemon** counts each number once ([`tally`]). It is done when the entry has said how many
+//!   numbers it gave, and each of them has been reported. Only then does it close the channels,
+//!   which ends the workers: a worker never leaves while a path may come back.
 //! - **Nobody waits in a circle**: the entry and the workers wait for the daemon's channel, and the daemon waits for nobody.
 //!   So one slot in each channel is enough.
 //!
@@ -42,8 +43,10 @@ pub mod tally;
 pub mod walk;
 pub mod worker;
 
+use std::env;
+use std::ffi::OsStr;
 use std::io::{self, Write};
-use std::process::ExitCode;
+use std::process::{Command, ExitCode};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -96,7 +99,10 @@ impl Interrupt {
     }
 }
 
-/// Ends this process when its parent dies. For children of the daemon, before they do anything.
+/// Ends this process when its parent dies, for children before they do anything else.
+///
+/// The kernel goes by the *thread* that started the child, so that has to be one that lives as long as
+/// its process: here it is always the first.
 ///
 /// # Errors
 ///
@@ -106,8 +112,36 @@ pub fn die_with(parent: u32) -> anyhow::Result<()> {
     set_parent_process_death_signal(Some(Signal::KILL))?;
     // It may have died before the request.
     let alive = getppid().is_some_and(|pid| pid.as_raw_pid() as u32 == parent);
-    anyhow::ensure!(alive, "the daemon {parent} that started this process is gone; start a daemon anew");
+    anyhow::ensure!(alive, "the process {parent} that started this one is gone; start it anew");
     Ok(())
+}
+
+/// In the environment of children: the process id of the parent that they end with.
+const PARENT: &str = "MI7_EXAMPLE_PARENT";
+
+/// The way to start this program once more, with these arguments, as a child that ends when this
+/// process does, even if that is killed.
+///
+/// # Errors
+///
+/// The program's file is not to be found.
+pub fn again<A: AsRef<OsStr>>(arguments: impl IntoIterator<Item = A>) -> io::Result<Command> {
+    let mut command = Command::new(env::current_exe()?);
+    command.args(arguments).env(PARENT, std::process::id().to_string());
+    Ok(command)
+}
+
+/// The arguments. A process that was started by [`again`] calls this first.
+///
+/// # Errors
+///
+/// The parent is dead already, or an argument is not UTF-8.
+pub fn arguments() -> anyhow::Result<Vec<String>> {
+    if let Ok(parent) = env::var(PARENT) {
+        die_with(parent.parse()?)?;
+    }
+    let words = env::args_os().skip(1).map(|word| word.into_string());
+    words.map(|word| word.map_err(|word| anyhow::anyhow!("{word:?} is not UTF-8"))).collect()
 }
 
 /// A channel name for one run of a small example. The channel is removed at the end of the run, and on errors.

@@ -24,12 +24,22 @@ pub type PathBytes = FixedVec<u8, MAX_PATH>;
 pub enum News {
     /// A file was digested, or cannot be.
     File(FileReport),
-    /// A directory could not be listed. What is in it has no number.
-    Skipped(Failure),
+    /// A directory could not be listed. It has a number, as a file does; what is in it has none.
+    Skipped(Skipped),
     /// The walk has come so far.
     Reached(Reached),
-    /// The walk is at its end: there are so many files.
+    /// The walk is at its end: so many numbers were given.
     Walked(u64),
+}
+
+/// A directory that could not be listed.
+#[mi7::message]
+#[derive(Clone, Debug)]
+pub struct Skipped {
+    /// Its place in the walk.
+    pub number: u64,
+    /// Why.
+    pub failure: Failure,
 }
 
 /// How far a walk has come.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::news::ArchivedFileReport;
+use crate::news::{ArchivedFileReport, ArchivedSkipped};
 
 /// What some files come to.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -15,7 +15,7 @@ pub struct Share {
     pub lines: u64,
     /// Their CRC-32s, combined by exclusive or.
     pub crc_xor: u32,
-    /// Files that could not be read.
+    /// Files that could not be read, and directories that could not be listed.
     pub failed: u64,
 }
 
@@ -48,6 +48,11 @@ impl Seen {
         true
     }
 
+    /// How many there are.
+    fn len(&self) -> u64 {
+        self.below + self.above.len() as u64
+    }
+
     /// One more than the highest.
     fn end(&self) -> u64 {
         self.above.last().map_or(self.below, |highest| highest.saturating_add(1))
@@ -58,7 +63,7 @@ impl Seen {
 #[derive(Debug, Default)]
 pub struct Tally {
     seen: Seen,
-    files: Option<u64>,
+    places: Option<u64>,
     total: Share,
     workers: Vec<(String, Share)>,
     repeated: u64,
@@ -89,19 +94,31 @@ impl Tally {
         true
     }
 
-    /// Notes how many files there are.
-    pub fn expect(&mut self, files: u64) {
-        self.files = Some(files);
+    /// Counts a directory that could not be listed, unless it has been counted. Says whether it was.
+    pub fn count_skipped(&mut self, skipped: &ArchivedSkipped) -> bool {
+        let is_new = self.seen.insert(skipped.number.to_native());
+        self.total.failed += u64::from(is_new);
+        is_new
     }
 
-    /// How many files there are, once that is known.
+    /// Notes how many places the walk has: files, and directories that could not be listed.
+    pub fn expect(&mut self, places: u64) {
+        self.places = Some(places);
+    }
+
+    /// How many places the walk has, once that is known.
     pub fn expected(&self) -> Option<u64> {
-        self.files
+        self.places
     }
 
-    /// Whether all files have been reported.
+    /// How many of them have been reported.
+    pub fn reported(&self) -> u64 {
+        self.seen.len()
+    }
+
+    /// Whether all have been reported.
     pub fn is_complete(&self) -> bool {
-        self.files.is_some_and(|files| self.seen.below >= files)
+        self.places.is_some_and(|places| self.seen.below >= places)
     }
 
     /// A number below which all paths have been sent: they are sent in order.

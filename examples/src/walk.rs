@@ -13,6 +13,7 @@ use walkdir::{DirEntry, WalkDir};
 pub fn walk(root: &Path, after: Option<&Path>) -> impl Iterator<Item = Result<PathBuf, (PathBuf, io::Error)>> {
     let after = after.map(Path::to_path_buf);
     let root = root.to_path_buf();
+    let (behind, is_behind) = (after.clone(), |path: &Path, after: &Path| path > after || after.starts_with(path));
     WalkDir::new(&root)
         .follow_root_links(false)
         .sort_by_file_name()
@@ -23,7 +24,7 @@ pub fn walk(root: &Path, after: Option<&Path>) -> impl Iterator<Item = Result<Pa
             Err(error) => {
                 let path = error.path().unwrap_or(&root).to_path_buf();
                 let error = error.into_io_error().unwrap_or_else(|| io::Error::other("a loop of directories"));
-                Some(Err((path, error)))
+                behind.as_deref().is_none_or(|after| is_behind(&path, after)).then_some(Err((path, error)))
             }
         })
 }

@@ -143,7 +143,7 @@ impl<'a> Bias<'a> {
             }
             fault!("bias revoked, holder not waited for");
             // Partner: the light fence in `move_as`.
-            fence_heavy();
+            fence_heavy(self.hints);
             if !self.wait_for(word & !REVOKED, dead) {
                 return false;
             }
@@ -176,10 +176,18 @@ impl<'a> Bias<'a> {
 
     /// Takes it from a dead owner.
     pub(crate) fn recover(self, owner: Owner, dead: &dyn Fn(Owner) -> bool) {
-        let word = self.word.load(Ordering::Acquire);
-        // Asked after the word was read: tickets are never the same, so it is this holder that is dead, not a predecessor.
-        if word != 0 && Owner(word as u8) == owner && dead(owner) {
-            let _ = self.word.compare_exchange(word, 0, Ordering::AcqRel, Ordering::Relaxed);
+        loop {
+            let word = self.word.load(Ordering::Acquire);
+            // Asked after the word was read: tickets are never the same, so it is this holder that is dead, not a predecessor.
+            if word == 0 || Owner(word as u8) != owner || !dead(owner) {
+                return;
+            }
+            fault!("recovery: holder of the bias found dead");
+            if self.word.compare_exchange(word, 0, Ordering::AcqRel, Ordering::Relaxed).is_ok() {
+                return;
+            }
+            // Somebody has revoked it meanwhile, or taken it from the dead one. It must not be left to name its holder's entry,
+            // which is about to be given to another: that one would be taken for the holder, busy for ever.
         }
     }
 }

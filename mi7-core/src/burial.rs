@@ -13,9 +13,13 @@
 //! `deliveries` is above the limit by two at the least.
 //!
 //! *When it cannot be moved*, because the dead letters' channel is full, closed, removed and not to be made anew, or of another
-//! type: the message stays where it is, and is not handed out. The process that found this out leaves such messages alone
-//! for [`PAUSE`], and then has everybody look again. Nobody is held up meanwhile; the message takes one slot's room, as a held
-//! lease would.
+//! type: the message stays where it is, and is not handed out. Whoever found this out writes into the channel when to try
+//! again ([`Hints::postponed`](crate::layout::Hints::postponed), after [`PAUSE`]). Until then everybody leaves such messages
+//! alone. Whoever looks around first after that, in any process, has everybody look for them again. Nobody is held up
+//! meanwhile; the message takes one slot's room, as a held lease would.
+//!
+//! *Deaths meanwhile.* The time is written before the message is put back. Whoever clears it has the message looked for
+//! afterwards: one that dies in between is found dead, and its recovery has everybody look, as every recovery does.
 
 use crate::channel::{Channel, Info, Spec};
 use crate::ends::Memory;
@@ -28,22 +32,20 @@ use crate::sync::{AtomicU64, Ordering};
 /// Milliseconds after which a message that could not be moved is tried again.
 const PAUSE: u64 = 100;
 /// What the name of the dead letters' channel adds to its channel's.
-const SUFFIX: &str = ".dead";
+pub(crate) const SUFFIX: &str = ".dead";
 
 /// What one opening of a channel knows of messages that were handed out too often.
 #[derive(Debug)]
 pub(crate) struct Burial {
     /// Handed out so often before, a message is not handed out again. `u32::MAX`: without limit.
     max: u32,
-    /// Until when, in milliseconds of the monotonic clock, no message is moved; 0: messages are moved.
-    paused: AtomicU64,
 }
 
 impl Burial {
     /// `max_deliveries` as the preamble has it.
     pub(crate) fn new(max_deliveries: u32) -> Self {
         let max = if max_deliveries == 0 { u32::MAX } else { max_deliveries };
-        Burial { max, paused: AtomicU64::new(0) }
+        Burial { max }
     }
 
     /// Has everybody look for what a process that is gone could not move.
@@ -60,22 +62,31 @@ impl Burial {
 
     /// Messages handed out so often before are to be left alone for now.
     #[inline]
-    pub(crate) fn limit(&self) -> u32 {
-        if self.max != u32::MAX && self.paused.load(Ordering::Relaxed) != 0 { self.max } else { u32::MAX }
+    pub(crate) fn limit(&self, ring: &Ring) -> u32 {
+        if self.max != u32::MAX && postponed(ring).load(Ordering::Relaxed) != 0 { self.max } else { u32::MAX }
     }
 
-    fn pause(&self) {
-        self.paused.store(os::coarse_millis() + PAUSE, Ordering::Relaxed);
+    /// Has messages that cannot be moved left alone for a while.
+    fn postpone(&self, ring: &Ring) {
+        // Never 0, which would be: there are none.
+        postponed(ring).store((os::coarse_millis() + PAUSE).max(1), Ordering::Relaxed);
     }
 
     /// Ends the pause when its time has come.
     pub(crate) fn try_again(&self, ring: &Ring) {
-        let paused = self.paused.load(Ordering::Relaxed);
-        if paused != 0 && os::coarse_millis() >= paused {
-            self.paused.store(0, Ordering::Relaxed);
+        let (word, now) = (postponed(ring), os::coarse_millis());
+        let until = word.load(Ordering::Relaxed);
+        // A time far ahead is a stranger's scribble, or another boot's.
+        let due = until != 0 && (now >= until || until - now > PAUSE);
+        if due && word.compare_exchange(until, 0, Ordering::Relaxed, Ordering::Relaxed).is_ok() {
+            fault!("dead letters to be tried again, not hinted");
             ring.hint_redelivery();
         }
     }
+}
+
+fn postponed(ring: &Ring) -> &AtomicU64 {
+    &ring.shared().hints.0.postponed
 }
 
 /// The dead letters' channel of a channel that is about to be made: complete but for its name.
@@ -113,7 +124,8 @@ fn accept(location: &Location, spec: &Spec<'_>, info: &Info) -> Result<()> {
         Err(Error::Mismatch { path: location.path(), what: what.into(), found, expected })
     };
     if (info.encoding, &info.fingerprint, &*info.schema) != (spec.encoding, &spec.fingerprint, spec.schema) {
-        return mismatch("the message type", info.schema.clone(), spec.schema.to_owned());
+        // In what they differ is for the layer above to say, which looks first.
+        return mismatch("the message type", "another one".into(), "that of its channel".into());
     }
     if info.geometry.payload < spec.payload {
         let bytes = |bytes: u64| format!("{bytes} bytes");
@@ -130,7 +142,7 @@ impl Channel {
     #[cold]
     pub(crate) fn bury(&self, lease: Lease) {
         if self.write_letter(&lease).is_err() {
-            self.burial.pause();
+            self.burial.postpone(self.ring());
             self.ring().put_back_unhinted(&lease);
             fault!("dead letter not to be moved, put back");
             return;

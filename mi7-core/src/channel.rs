@@ -5,19 +5,25 @@ use std::ptr::NonNull;
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
+use crate::blocks;
 use crate::burial::{self, Burial};
+use crate::directory::status_of;
 use crate::ends::{End, Memory};
 use crate::error::{Error, Result};
-use crate::layout::{Entry, FENCED_ALWAYS, Geometry, Preamble};
+use crate::fork::{self, Descriptor};
+use crate::layout::{Entry, Geometry, Preamble};
 use crate::os::{self, Location};
-use crate::patience::{Patience, Wait};
-use crate::position::{Owner, Phase, Position, Word};
+use crate::position::{Owner, Position};
 use crate::recovery::{Participant, Table};
 use crate::region::Region;
-use crate::ring::{Blocked, Claim, Lease, Ring};
-use crate::sync::{AtomicU32, AtomicU64, Ordering, fence, join_fences, spin_loop};
+use crate::ring::{Blocked, Claim, Lease, Ring, Room};
+use crate::spin::{Machine, SpinBudget, Wait};
+use crate::sync::{AtomicU32, Ordering, join_fences};
 use crate::tasks::Tasks;
 use crate::wait::{Bell, TICK};
+
+/// What this process has learned of its machine.
+static MACHINE: Machine = Machine::new();
 
 /// What a channel is made with.
 #[derive(Clone, Debug)]
@@ -111,7 +117,8 @@ impl Info {
     ///
     /// # Errors
     ///
-    /// [`Error::NotFound`], [`Error::NotAChannel`], [`Error::PermissionDenied`].
+    /// [`Error::NotFound`], [`Error::NoDirectory`], [`Error::NotAChannel`],
+    /// [`Error::PermissionDenied`].
     pub fn read(location: &Location) -> Result<Self> {
         let (_, preamble, schema) = Region::open(location)?;
         Ok(Info::new(&preamble, schema))
@@ -164,31 +171,25 @@ impl Held {
 /// One opening of a channel.
 pub struct Channel {
     pub(crate) region: Region,
-    pub(crate) file: File,
+    pub(crate) file: Descriptor<File>,
     location: Location,
     info: Info,
     me: Owner,
-    /// The process that opened it: a forked child has no say in the table.
-    process: u32,
+    /// [`fork::count`] in the process that opened it.
+    forks: u32,
     waiting: Wait,
     /// Of those who wait for a message, and of those who wait for room.
-    patience: [Patience; 2],
+    spin_budgets: [SpinBudget; 2],
     pub(crate) burial: Burial,
     /// Held while a handle is first used.
     pub(crate) adopting: Mutex<()>,
     pub(crate) tasks: Tasks,
 }
 
-/// Every so many looks in vain, one who spins looks at the clock, and at what the word it watches does not tell.
-const GLANCE_EVERY: u32 = 256;
 /// Every so many calls in quick succession, the clock is looked at, for whether it is time to look for the dead.
 const CLOCK_EVERY: u32 = 64;
 /// How long whoever closes a channel tries to close `tail` before it leaves that to the others.
 const CLOSING: Duration = TICK;
-/// How long a sender that finds the channel full holds back at the most, in turns of a spin loop of 10 to 25 ns.
-const HOLD_BACK: u32 = 64;
-/// How long a receiver does that follows on its sender's heels. (With half of it less came through, with twice as much hardly more.)
-const START: u32 = 128;
 /// The most messages that are leased under one [`Bias::move_as`](crate::bias::Bias::move_as).
 const RUN: usize = 64;
 /// Every so many sends at the most, the depth is looked at.
@@ -199,9 +200,11 @@ impl Channel {
     ///
     /// # Errors
     ///
-    /// [`Error::AlreadyExists`], [`Error::NoSpace`], [`Error::InvalidOption`], [`Error::PermissionDenied`],
-    /// [`Error::UnsafeDirectory`]. In each case nothing was made.
+    /// [`Error::AlreadyExists`], [`Error::NoSpace`], [`Error::InvalidOption`],
+    /// [`Error::PermissionDenied`], [`Error::UnsafeDirectory`], [`Error::NoDirectory`]. In each
+    /// case nothing was made.
     pub fn create(location: Location, spec: &Spec<'_>) -> Result<Self> {
+        let location = location.hold(true)?;
         let letters = burial::prepare(&location, spec)?;
         let (region, unnamed) = Region::create(&location, spec.preamble(), spec.schema, spec.mode)?;
         let directory = unnamed.directory;
@@ -219,21 +222,25 @@ impl Channel {
     ///
     /// # Errors
     ///
-    /// [`Error::NotFound`], [`Error::NotAChannel`], [`Error::PermissionDenied`], [`Error::TableFull`], and those of
-    /// `accept`, before anything in the channel was touched.
+    /// [`Error::NotFound`], [`Error::NoDirectory`], [`Error::NotAChannel`],
+    /// [`Error::PermissionDenied`], [`Error::TableFull`], and those of `accept`, before anything in
+    /// the channel was touched. [`Error::NoSpace`] for a file with holes that cannot be filled.
     pub fn open(location: Location, accept: impl FnOnce(&Info) -> Result<()>) -> Result<Self> {
+        let location = location.hold(false)?;
         let (file, preamble, schema) = Region::open(&location)?;
-        accept(&Info::new(&preamble, schema.clone()))?;
+        let info = Info::new(&preamble, schema.clone());
+        accept(&info)?;
+        blocks::make_whole(&file, info.bytes, &location.path())?;
         let region = Region::map(&file, &location, preamble)?;
         let channel = Self::enter(region, file, location, schema)?;
-        if channel.is_removed() {
+        if rustix::fs::fstat(&channel.file).is_ok_and(|status| status.st_nlink == 0) {
             return Err(Error::NotFound { path: channel.location.path() });
         }
         Ok(channel)
     }
 
-    fn enter(region: Region, file: File, location: Location, schema: String) -> Result<Self> {
-        let tasks = Tasks::new(location.directory());
+    fn enter(region: Region, file: Descriptor<File>, location: Location, schema: String) -> Result<Self> {
+        let tasks = Tasks::new(location.directory(false)?);
         let table = Table { region: &region, file: &file, directory: tasks.directory() };
         let me = match table.enter() {
             Ok(Some(me)) => me,
@@ -243,7 +250,7 @@ impl Channel {
             Err(source) => return Err(Error::Os { call: "fcntl(F_OFD_SETLK)", path: location.path(), source }),
         };
         let info = Info::new(&region.preamble, schema);
-        let process = std::process::id();
+        region.map.belongs_to(me);
         let burial = Burial::new(info.max_deliveries);
         let adopting = Mutex::new(());
         let channel = Channel {
@@ -252,14 +259,14 @@ impl Channel {
             location,
             info,
             me,
-            process,
+            forks: fork::count(),
             waiting: Wait::default(),
-            patience: [Patience::new(), Patience::new()],
+            spin_budgets: [SpinBudget::new(&MACHINE), SpinBudget::new(&MACHINE)],
             burial,
             adopting,
             tasks,
         };
-        channel.join_fences();
+        join_fences(&channel.ring().shared().hints.0);
         channel.burial.begin(channel.ring());
         channel.look_around();
         // For what was recovered on the way in.
@@ -277,6 +284,23 @@ impl Channel {
         self.me
     }
 
+    /// Whether it was opened by a process that this one is a forked child of. Its memory is private then, and nothing
+    /// that is done with it reaches anybody: see [`crate::fork`].
+    #[inline]
+    pub fn is_inherited(&self) -> bool {
+        self.forks != fork::count()
+    }
+
+    /// To be asked on slow paths. A forked child gets to them with every call.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Forked`].
+    #[inline]
+    pub fn check_process(&self) -> Result<()> {
+        if self.is_inherited() { Err(Error::Forked { path: self.location.path() }) } else { Ok(()) }
+    }
+
     /// The entry of this process.
     pub(crate) fn entry(&self) -> Option<&Entry> {
         self.me.entry().map(|entry| &self.region.entries()[usize::from(entry)])
@@ -292,22 +316,12 @@ impl Channel {
 
     pub(crate) fn receivers(&self) -> Bell<'_> {
         let shared = self.ring().shared();
-        Bell { end: End::Receiving, parking: &shared.receivers.0, fenced: &shared.hints.0.fenced, doors: self }
+        Bell { end: End::Receiving, parking: &shared.receivers.0, hints: &shared.hints.0, doors: self }
     }
 
     pub(crate) fn senders(&self) -> Bell<'_> {
         let shared = self.ring().shared();
-        Bell { end: End::Sending, parking: &shared.senders.0, fenced: &shared.hints.0.fenced, doors: self }
-    }
-
-    /// Makes sure that heavy fences reach every process of the channel, or that nobody relies on them.
-    fn join_fences(&self) {
-        if !join_fences() {
-            self.ring().shared().hints.0.fenced.fetch_or(FENCED_ALWAYS, Ordering::Relaxed);
-            fence(Ordering::SeqCst);
-            // Until everybody has seen it, and what they stored before has left their store buffers: far longer than that takes.
-            std::thread::sleep(Duration::from_millis(20));
-        }
+        Bell { end: End::Sending, parking: &shared.senders.0, hints: &shared.hints.0, doors: self }
     }
 
     /// What stands in the preamble.
@@ -329,21 +343,33 @@ impl Channel {
     /// [`Error::Full`], [`Error::Closed`], [`Error::Exhausted`], [`Error::Corrupt`].
     #[inline(never)]
     pub fn try_claim(&self, memory: &Memory) -> Result<Grant> {
-        match self.claim(memory) {
+        match self.claim(memory, Room::Any) {
             Ok(claim) => Ok(Grant(claim)),
             Err(Blocked::Full) => self.try_claim_again(memory),
             Err(blocked) => Err(self.error(blocked)),
         }
     }
 
+    /// Claims the next slot if that is free: for callers that go on with [`claim_until`](Self::claim_until) if it is not. [`Error::Full`]
+    /// does not mean that [`try_claim`](Self::try_claim) will fail.
+    ///
+    /// # Errors
+    ///
+    /// As [`try_claim`](Self::try_claim).
+    #[inline(never)]
+    pub fn try_claim_next(&self, memory: &Memory) -> Result<Grant> {
+        self.claim(memory, Room::Next).map(Grant).map_err(|blocked| self.error(blocked))
+    }
+
     /// Who only ever polls looks for the dead too.
     #[cold]
     fn try_claim_again(&self, memory: &Memory) -> Result<Grant> {
-        self.note_full();
+        self.check_process()?;
+        self.note_full(memory);
         if !self.count_call(memory) {
             return Err(Error::Full);
         }
-        self.claim(memory).map(Grant).map_err(|blocked| self.error(blocked))
+        self.claim(memory, Room::Any).map(Grant).map_err(|blocked| self.error(blocked))
     }
 
     /// Claims a slot, waiting for room until `deadline` (for ever, if there is none).
@@ -353,7 +379,7 @@ impl Channel {
     /// [`Error::Timeout`], [`Error::Closed`], [`Error::Exhausted`], [`Error::Corrupt`].
     #[inline(never)]
     pub fn claim_until(&self, memory: &Memory, deadline: Option<Instant>) -> Result<Grant> {
-        match self.claim(memory) {
+        match self.claim(memory, Room::Next) {
             Ok(claim) => Ok(Grant(claim)),
             Err(blocked) => self.claim_slowly(memory, blocked, deadline),
         }
@@ -371,7 +397,7 @@ impl Channel {
     }
 
     #[inline]
-    fn claim(&self, memory: &Memory) -> Result<Claim, Blocked> {
+    fn claim(&self, memory: &Memory, room: Room) -> Result<Claim, Blocked> {
         if let Some(grant) = self.claim_at_once(memory) {
             return Ok(grant.0);
         }
@@ -382,7 +408,7 @@ impl Channel {
             return Err(Blocked::Closed);
         }
         self.enter_end(End::Sending, memory)?;
-        let claim = self.ring().claim(self.me, settled, &|owner| self.is_dead(owner))?;
+        let claim = self.ring().claim(self.me, settled, room, &|owner| self.is_dead(owner))?;
         self.seek_bias(End::Sending, memory);
         Ok(claim)
     }
@@ -392,21 +418,18 @@ impl Channel {
         if blocked != Blocked::Full {
             return Err(self.error(blocked));
         }
-        self.note_full();
+        self.check_process()?;
+        self.note_full(memory);
         let claim = self.wait(
             End::Sending,
             deadline,
             || self.ring().watch_tail(),
-            || match self.claim(memory) {
+            |room| match self.claim(memory, room) {
                 Ok(claim) => Ok(Some(claim)),
                 Err(Blocked::Full) => Ok(None),
                 Err(blocked) => Err(self.error(blocked)),
             },
-            // Room for one more sender: the slot after the one just claimed.
-            || {
-                let next = self.ring().watch_tail().map(|(_, word)| Word(word).phase());
-                matches!(next, Some(Phase::Free | Phase::Leased))
-            },
+            || self.ring().may_have_room(),
         )?;
         Ok(Grant(claim))
     }
@@ -422,7 +445,7 @@ impl Channel {
     #[inline]
     pub fn publish(&self, memory: &Memory, grant: Grant) {
         self.publish_quietly(memory, &mut Some(grant));
-        self.wake_receivers();
+        let _ = self.wake_receivers();
     }
 
     /// Hands the message over, and leaves it to the caller to [wake](Self::wake_receivers) somebody for it: soon, for one who sleeps
@@ -441,22 +464,29 @@ impl Channel {
     }
 
     /// Wakes one who sleeps until there is a message, if anybody does.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Forked`]: what was published went nowhere.
     #[inline]
-    pub fn wake_receivers(&self) {
+    pub fn wake_receivers(&self) -> Result<()> {
         let shared = self.ring().shared();
         if shared.receivers.0.may_be_parked(End::Receiving, &shared.hints.0.fenced) {
-            self.ring_slowly(End::Receiving);
+            self.ring_slowly(End::Receiving)?;
         }
         fault!("receivers rung");
+        Ok(())
     }
 
     #[cold]
     #[inline(never)]
-    fn ring_slowly(&self, end: End) {
+    fn ring_slowly(&self, end: End) -> Result<()> {
+        self.check_process()?;
         match end {
             End::Receiving => self.receivers().ring_slowly(),
             End::Sending => self.senders().ring_slowly(),
         }
+        Ok(())
     }
 
     /// Hands over a message that had been handed out so often in another channel.
@@ -468,9 +498,13 @@ impl Channel {
     /// Gives the slot back unwritten.
     #[cold]
     pub fn give_up(&self, memory: &Memory, grant: Grant) {
+        if self.is_inherited() {
+            return;
+        }
         self.ring().give_up(&grant.0);
         memory.settled.store(grant.0.counter, Ordering::Release);
         self.step_across();
+        self.ring().hint_given_up(grant.0.position);
         self.receivers().ring_if_parked();
         self.senders().ring_if_parked();
     }
@@ -499,6 +533,9 @@ impl Channel {
             memory.depth_in.store(wait, Ordering::Relaxed);
             return;
         }
+        if self.note_depth_of_gaps(memory) {
+            return;
+        }
         let head = positions.count(self.ring().head().position());
         memory.head.store(head, Ordering::Relaxed);
         let every = if sent.saturating_sub(head) > peak {
@@ -511,10 +548,30 @@ impl Channel {
         memory.depth_in.store(every, Ordering::Relaxed);
     }
 
+    /// Keeps the peak where there are gaps, so that the counters do not tell the depth. False where there are none. Counting takes time in
+    /// proportion to the capacity, so it is done once in so many sends.
+    #[cold]
+    fn note_depth_of_gaps(&self, memory: &Memory) -> bool {
+        let ring = self.ring();
+        if !ring.has_gaps() || ring.clear_gaps() {
+            return false;
+        }
+        self.note_peak(ring.census().waiting);
+        memory.depth_in.store(self.info.geometry.capacity, Ordering::Relaxed);
+        true
+    }
+
     /// Keeps the peak of a channel found full (of messages, and of what others are writing).
-    fn note_full(&self) {
+    fn note_full(&self, memory: &Memory) {
         let (ring, stats) = (self.ring(), &self.ring().shared().stats.0);
         if stats.peak.load(Ordering::Relaxed) < u64::from(self.info.geometry.capacity) {
+            if ring.has_gaps() {
+                let wait = memory.depth_in.load(Ordering::Relaxed);
+                memory.depth_in.store(wait.saturating_sub(1), Ordering::Relaxed);
+                if wait > 0 || self.note_depth_of_gaps(memory) {
+                    return;
+                }
+            }
             let [tail, head] = [ring.tail(), ring.head()].map(|counter| ring.positions.count(counter.position()));
             self.note_peak(tail.saturating_sub(head));
         }
@@ -547,6 +604,7 @@ impl Channel {
     /// Who only ever polls looks for the dead, and whether the channel has ended, too.
     #[inline]
     fn try_lease_again(&self, memory: &Memory) -> Result<Held> {
+        self.check_process()?;
         let looked = self.count_call(memory);
         if !looked && self.ring().shared().hints.0.closed.load(Ordering::Relaxed) == 0 {
             return Err(Error::Empty);
@@ -599,10 +657,10 @@ impl Channel {
     fn lease_unbiased(&self, memory: &Memory, settled: u64) -> Result<Lease, Blocked> {
         self.enter_end(End::Receiving, memory)?;
         let dead = |owner| self.is_dead(owner);
-        let mut lease = self.ring().lease_below(self.burial.limit(), self.me, settled, &dead)?;
+        let mut lease = self.ring().lease_below(self.burial.limit(self.ring()), self.me, settled, &dead)?;
         while self.burial.is_too_often(&lease) {
             self.bury(lease);
-            lease = self.ring().lease_below(self.burial.limit(), self.me, settled, &dead)?;
+            lease = self.ring().lease_below(self.burial.limit(self.ring()), self.me, settled, &dead)?;
         }
         self.seek_bias(End::Receiving, memory);
         Ok(lease)
@@ -679,11 +737,12 @@ impl Channel {
         if blocked != Blocked::Empty {
             return Err(self.error(blocked));
         }
+        self.check_process()?;
         let lease = self.wait(
             End::Receiving,
             deadline,
             || self.ring().watch_head(),
-            || match self.lease(memory) {
+            |_| match self.lease(memory) {
                 Ok(lease) => Ok(Some(lease)),
                 Err(Blocked::Empty) if self.is_ended() => Err(Error::Closed),
                 Err(Blocked::Empty) => Ok(None),
@@ -706,6 +765,7 @@ impl Channel {
             return false;
         }
         self.reap();
+        self.burial.try_again(self.ring());
         !self.ring().may_redeliver()
     }
 
@@ -718,7 +778,7 @@ impl Channel {
             End::Receiving,
             Some(deadline),
             || self.ring().watch_head(),
-            || Ok((self.ring().has_work() || self.is_ended() || stop()).then_some(())),
+            |_| Ok((self.ring().has_work() || self.is_ended() || stop()).then_some(())),
             || false,
         )
         .is_ok()
@@ -769,7 +829,8 @@ impl Channel {
     pub fn wake_senders(&self) {
         let shared = self.ring().shared();
         if shared.senders.0.may_be_parked(End::Sending, &shared.hints.0.fenced) {
-            self.ring_slowly(End::Sending);
+            // In a forked child there is nobody to be woken.
+            let _ = self.ring_slowly(End::Sending);
         }
         fault!("senders rung");
     }
@@ -777,6 +838,9 @@ impl Channel {
     /// Puts the message back, to be handed out again ahead of newer ones.
     #[cold]
     pub fn put_back(&self, held: Held) {
+        if self.is_inherited() {
+            return;
+        }
         self.ring().put_back(&held.0);
         self.receivers().ring_if_parked();
     }
@@ -798,137 +862,21 @@ impl Channel {
         self.region.prefault();
     }
 
-    /// Waits until `attempt` gives something: spins as long as the channel is to, then parks on `bell`, getting up at each tick to look
-    /// for the dead.
-    ///
-    /// `watch` gives the word that has to change first, `left_behind` says whether, after a success, somebody else who
-    /// sleeps on the same bell has something to get up for.
-    fn wait<'a, T>(
-        &'a self,
-        end: End,
-        deadline: Option<Instant>,
-        watch: impl Fn() -> Option<(&'a AtomicU64, u64)>,
-        attempt: impl Fn() -> Result<Option<T>>,
-        left_behind: impl Fn() -> bool,
-    ) -> Result<T> {
-        if let Some(found) = self.spin(end, deadline, &watch, &attempt)? {
-            return Ok(found);
-        }
-        let bell = match end {
-            End::Receiving => self.receivers(),
-            End::Sending => self.senders(),
-        };
-        let mut slept = false;
-        loop {
-            bell.claim_turn();
-            let ticket = bell.announce();
-            self.mend_hints();
-            self.look_around();
-            if let Some(found) = attempt()? {
-                if slept && left_behind() {
-                    bell.ring_if_parked();
-                }
-                return Ok(found);
-            }
-            let limit = time_left(deadline).ok_or(Error::Timeout)?.min(TICK);
-            fault!("announced, not asleep");
-            bell.sleep(ticket, limit);
-            fault!("woken");
-            bell.pass_on();
-            slept = true;
-            if let Some(found) = attempt()? {
-                if left_behind() {
-                    bell.ring_if_parked();
-                }
-                return Ok(found);
-            }
-        }
+    /// How those who wait here do so.
+    pub(crate) fn waiting(&self) -> Wait {
+        self.waiting
     }
 
-    /// The part of waiting before parking. `None` when it is time to park; never, where the channel is not to.
-    fn spin<'a, T>(
-        &'a self,
-        end: End,
-        deadline: Option<Instant>,
-        watch: impl Fn() -> Option<(&'a AtomicU64, u64)>,
-        attempt: impl Fn() -> Result<Option<T>>,
-    ) -> Result<Option<T>> {
-        let patience = &self.patience[end as usize];
-        let budget = match self.waiting {
-            Wait::Spin => u32::MAX,
-            Wait::Adaptive if os::processors() > 1 => patience.budget(),
-            Wait::Adaptive | Wait::Park => 0,
-        };
-        if budget == 0 || (deadline.is_some() && time_left(deadline).is_none()) {
-            return if self.waiting == Wait::Spin { Err(Error::Timeout) } else { Ok(None) };
-        }
-        let gives_starts = end == End::Receiving && self.waiting == Wait::Adaptive;
-        if end == End::Sending {
-            self.hold_back(HOLD_BACK);
-        } else if gives_starts && patience.gives_start(self.ring().positions.count(self.ring().head().position())) {
-            self.hold_back(START);
-        }
-        let mut looks = 0;
-        let mut watched: Option<(&AtomicU64, u64)> = None;
-        while looks < budget {
-            looks += 1;
-            let glance = looks.is_multiple_of(GLANCE_EVERY);
-            if let Some((word, before)) = watched
-                && word.load(Ordering::Relaxed) == before
-                && !glance
-            {
-                spin_loop();
-                continue;
-            }
-            // Read before the attempt: what comes too late for that changes it.
-            let before = watch();
-            if let Some(found) = attempt()? {
-                patience.paid(looks);
-                if gives_starts {
-                    patience.followed(looks);
-                }
-                return Ok(Some(found));
-            }
-            if glance {
-                if time_left(deadline).is_none() {
-                    return if self.waiting == Wait::Spin { Err(Error::Timeout) } else { Ok(None) };
-                }
-                if self.waiting == Wait::Spin {
-                    looks = 0;
-                    self.look_while_spinning();
-                }
-            }
-            // Where the counter moved meanwhile, another word is the one to watch, and to be read before an attempt.
-            let is_next = |word: &AtomicU64| watch().is_some_and(|(next, _)| std::ptr::eq(next, word));
-            watched = before.filter(|(word, _)| is_next(word));
-        }
-        patience.in_vain();
-        Ok(None)
-    }
-
-    /// Lets the other end have a start: the receivers before one who found the channel full looks for room, the senders where a stream
-    /// of messages is received (see [`patience`](crate::patience)).
-    ///
-    /// Whoever follows on their heels takes each slot's line away from them while they are still at it, and both go at the pace of
-    /// lines that go back and forth, half as fast as they could. A sender delays nobody by it: there are as many messages as fit.
-    fn hold_back(&self, most: u32) {
-        for _ in 0..(self.info.geometry.capacity / 8).min(most) {
-            spin_loop();
-        }
-    }
-
-    /// What one who never parks does instead of what waiters do at each tick.
-    #[cold]
-    fn look_while_spinning(&self) {
-        self.mend_hints();
-        self.look_around();
-        if os::processors() == 1 {
-            std::thread::yield_now();
-        }
+    /// What decides how long those spin who wait at this end.
+    pub(crate) fn spin_budget(&self, end: End) -> &SpinBudget {
+        &self.spin_budgets[end as usize]
     }
 
     /// Recovers what the dead had. True if there were any.
     fn reap(&self) -> bool {
+        if self.is_inherited() {
+            return false;
+        }
         let found = self.table().reap(self.me);
         if found {
             self.step_across();
@@ -944,6 +892,9 @@ impl Channel {
 
     /// Looks for the dead if it is time, and wakes those for whom they left something: messages to hand out again, room.
     fn look_around(&self) {
+        if self.is_inherited() {
+            return;
+        }
         self.burial.try_again(self.ring());
         if !self.table().is_reaping_due() {
             return;
@@ -966,7 +917,7 @@ impl Channel {
 
     /// Closes `tail`, where whoever closed the channel could not get at it.
     fn finish_closing(&self) {
-        if !self.ring().tail().is_closed() {
+        if !self.is_inherited() && !self.ring().tail().is_closed() {
             self.close_tail();
         }
     }
@@ -978,6 +929,9 @@ impl Channel {
     /// Where the one who has the sending end to itself was stopped between two certain instructions, it may send one more message when
     /// it goes on, and the receivers learn of the end only then.
     pub fn close(&self) {
+        if self.is_inherited() {
+            return;
+        }
         let (begun, closed) = (Instant::now(), &self.ring().shared().hints.0.closed);
         while !self.close_tail() && closed.load(Ordering::Relaxed) == 0 && begun.elapsed() < CLOSING {
             std::thread::sleep(Duration::from_millis(1));
@@ -994,9 +948,16 @@ impl Channel {
         self.ring().tail().is_closed() || self.ring().shared().hints.0.closed.load(Ordering::Relaxed) != 0
     }
 
-    /// Whether the file has lost its name: the handles that are left still reach each other, but nobody new comes.
+    /// Whether the file has lost its name, be it that it was removed or that another file has it:
+    /// the handles that are left still reach each other, but nobody new comes.
     pub fn is_removed(&self) -> bool {
-        rustix::fs::fstat(&self.file).is_ok_and(|status| status.st_nlink == 0)
+        rustix::fs::fstat(&self.file).is_ok_and(|status| {
+            status.st_nlink == 0
+                || match status_of(self.tasks.directory(), self.location.name()) {
+                    Ok(named) => (named.st_dev, named.st_ino) != (status.st_dev, status.st_ino),
+                    Err(errno) => errno == rustix::io::Errno::NOENT,
+                }
+        })
     }
 
     /// Counts a sender handle of this process in the participant table, or counts it out.
@@ -1021,9 +982,8 @@ impl Channel {
         let census = ring.census();
         self.note_peak(census.waiting);
         let claimed = ring.positions.count(ring.tail().position());
-        // Positions that were claimed to be passed over are marked when the next one is claimed.
-        let last_skipped = u64::from(ring.tail().claimer() == Owner::SKIP && !ring.is_last_passed_over());
-        let passed = stats.passed.load(Ordering::Relaxed).saturating_add(last_skipped);
+        let unmarked = u64::from(ring.has_unmarked_gap());
+        let passed = stats.passed.load(Ordering::Relaxed).saturating_add(unmarked);
         let dead_letters = stats.dead_letters.load(Ordering::Relaxed);
         let sent = claimed.saturating_sub(passed).saturating_sub(census.writing);
         Snapshot {
@@ -1041,6 +1001,9 @@ impl Channel {
     }
 
     fn error(&self, blocked: Blocked) -> Error {
+        if let Err(forked) = self.check_process() {
+            return forked;
+        }
         match blocked {
             Blocked::Full => Error::Full,
             Blocked::Empty => Error::Empty,
@@ -1065,18 +1028,10 @@ impl Channel {
 
 impl Drop for Channel {
     fn drop(&mut self) {
-        if self.process == std::process::id() {
+        if !self.is_inherited() {
             self.leave_doors();
             self.table().leave(self.me);
         }
-    }
-}
-
-/// Until the deadline, or for ever; `None` once it has come.
-fn time_left(deadline: Option<Instant>) -> Option<Duration> {
-    match deadline {
-        None => Some(Duration::MAX),
-        Some(deadline) => deadline.checked_duration_since(Instant::now()).filter(|left| !left.is_zero()),
     }
 }
 

@@ -110,6 +110,10 @@ impl Channel {
     /// Counts the handle in for this thread.
     #[cold]
     fn adopt(&self, end: End, memory: &Memory) -> Result<(), Blocked> {
+        if self.is_inherited() {
+            // The lock below may be held by a thread that was not forked along.
+            return Err(end.blocked());
+        }
         let Some(entry) = self.entry() else { return Err(end.blocked()) };
         let _one_at_a_time = self.adopting.lock().unwrap_or_else(PoisonError::into_inner);
         if memory.is_adopted() {
@@ -130,7 +134,8 @@ impl Channel {
                 Ok(())
             }
             Err(blocked) => {
-                end.counted(entry).fetch_sub(1, Ordering::Relaxed);
+                // Release: as in `retire`.
+                end.counted(entry).fetch_sub(1, Ordering::Release);
                 memory.counted.fetch_sub(1, Ordering::Relaxed);
                 Err(blocked)
             }
@@ -213,11 +218,15 @@ impl Channel {
 
     /// Whether one handle and no other is counted in at this end.
     fn is_alone(&self, end: End) -> bool {
-        self.table().counted(|entry| end.counted(entry).load(Ordering::Relaxed)) == 1
+        // Acquire, partner: the Release of whoever counts itself out.
+        self.table().counted(|entry| end.counted(entry).load(Ordering::Acquire)) == 1
     }
 
     /// Does something that moves the counter of an end while nobody has its bias. False if that was not to be had.
     fn unbiased(&self, end: End, act: impl FnOnce()) -> bool {
+        if self.is_inherited() {
+            return false;
+        }
         let Some(entry) = self.entry() else { return false };
         end.counted(entry).fetch_add(1, Ordering::Relaxed);
         // Partner: the fence in `Bias::take`.
@@ -226,14 +235,15 @@ impl Channel {
         if clear {
             act();
         }
-        end.counted(entry).fetch_sub(1, Ordering::Relaxed);
+        // Release, partner: the sum in `Table::counted`, whose caller then goes by the counter as `act` left it.
+        end.counted(entry).fetch_sub(1, Ordering::Release);
         clear
     }
 
-    /// Takes `head` across positions that were passed over.
+    /// Takes `head` across positions that hold no message.
     #[cold]
     pub(crate) fn step_across(&self) {
-        if self.ring().is_next_passed_over() {
+        if self.ring().can_step_across() {
             self.unbiased(End::Receiving, || self.ring().step_across());
         }
     }
@@ -254,6 +264,9 @@ impl Channel {
     }
 
     fn retire(&self, end: End, memory: &Memory) {
+        if self.is_inherited() {
+            return;
+        }
         let bias = memory.bias.swap(0, Ordering::Relaxed);
         if bias != 0 {
             self.bias_of(end).give_back(bias);

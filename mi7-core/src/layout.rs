@@ -10,7 +10,7 @@
 //! 33,536  ├───────────────────────────────┤
 //!         │ doors × 32 bytes              │ `Door`: where tasks wait, and which doorbell wakes them
 //! 41,728  ├───────────────────────────────┤
-//!         │ marks, capacity × 8 bytes     │ 1 + the last lap passed over; 0: none
+//!         │ marks, capacity × 8 bytes     │ 1 + the last lap at which a gap began; 0: none
 //!         ├───────────────────────────────┤
 //!         │ schema text, then zeros       │ up to the next multiple of 4,096
 //!         ├───────────────────────────────┤
@@ -101,7 +101,8 @@ pub(crate) struct Parking {
     pub(crate) turn: AtomicU32,
     /// The door knocked at last. Any value is safe.
     pub(crate) last: AtomicU32,
-    pub(crate) _reserved: AtomicU32,
+    /// When somebody rang last: the low bits of [`Clock::now`](crate::spin::clock::Clock::now). Any value is safe.
+    pub(crate) rung: AtomicU32,
     /// One bit a door: tasks wait behind it. Set by the door's owner, cleared by whoever is about to knock.
     pub(crate) doors: [AtomicU64; DOORS / 64],
 }
@@ -116,8 +117,12 @@ pub(crate) struct Door {
     pub(crate) bell: AtomicU64,
     /// What the owner calls the channel.
     pub(crate) token: AtomicU32,
-    pub(crate) _reserved: AtomicU32,
-    pub(crate) _also_reserved: AtomicU64,
+    /// The descriptor by which the owner has the doorbell open. Says something only if `inode`
+    /// does.
+    pub(crate) descriptor: AtomicU32,
+    /// The inode of the doorbell, once the owner has written the descriptor; 0: not written. Never
+    /// trusted: what is opened by the descriptor has to be what this says (`fifo::Place`).
+    pub(crate) inode: AtomicU64,
 }
 
 /// What one side claims positions with.
@@ -146,6 +151,14 @@ pub(crate) struct Hints {
     /// `times taken back << 5 | agreed, asked to fence at the senders' bell | the same at the receivers' bell | always`: see [`crate::wait`].
     /// Always: somebody cannot have others' processors pass a fence, so all have to pass their own. Stays so.
     pub(crate) fenced: AtomicU32,
+    /// Not 0: `fenced` has said *always* for so long that everybody has seen it: see [`fence_heavy`](crate::sync::fence_heavy).
+    pub(crate) settled: AtomicU32,
+    /// `count << 32 | one bit for each 32nd of the slots`: set, some of them may be free, or become free, before their turn. Counted up
+    /// and set after that; cleared, at the same count, by who looked at all of them: see [`crate::ring`]. Any value is safe.
+    pub(crate) room: AtomicU64,
+    /// When messages that could not be moved to the dead letters are tried again, in milliseconds of the monotonic clock;
+    /// 0: there are none. Any value is safe.
+    pub(crate) postponed: AtomicU64,
 }
 
 /// In [`Hints::fenced`].
@@ -154,7 +167,8 @@ pub(crate) const FENCED_ALWAYS: u32 = 1;
 /// Words nothing depends on but what is shown to people, and how often the dead are looked for.
 #[repr(C)]
 pub(crate) struct Stats {
-    /// Positions that were passed over; too low by one for every process killed between a mark and this.
+    /// Positions that hold no message: those given up, and those of gaps. Too low where a process was killed between such a step and this:
+    /// by one, or by the length of a gap.
     pub(crate) passed: AtomicU64,
     /// The most messages seen waiting. Senders sample it.
     pub(crate) peak: AtomicU64,
@@ -176,7 +190,7 @@ impl Shared {
             word: word(),
             turn: word(),
             last: word(),
-            _reserved: word(),
+            rung: word(),
             doors: std::array::from_fn(|_| long()),
         };
         Box::new(Shared {
@@ -191,6 +205,9 @@ impl Shared {
                 head_bias: long(),
                 tickets: long(),
                 fenced: word(),
+                settled: word(),
+                postponed: long(),
+                room: long(),
             }),
             stats: Line(Stats { passed: long(), peak: long(), dead_letters: long(), reaped: long(), entries: word() }),
         })
@@ -226,6 +243,7 @@ const _: () = {
     assert!(offset_of!(Shared, tail) == 0 && offset_of!(Shared, head) == 128);
     assert!(offset_of!(Shared, receivers) == 256 && offset_of!(Shared, senders) == 384);
     assert!(offset_of!(Shared, hints) == 512 && offset_of!(Shared, stats) == 640);
+    assert!(offset_of!(Hints, fenced) == 32 && offset_of!(Hints, room) == 40 && size_of::<Hints>() <= 128);
     assert!(size_of::<Entry>() as u64 == ENTRY_BYTES && ENTRIES_AT.is_multiple_of(ENTRY_BYTES));
     assert!(offset_of!(Entry, state) == 0 && offset_of!(Entry, pid) == 8 && offset_of!(Entry, since) == 32);
     assert!(size_of::<Parking>() == 48 && offset_of!(Parking, doors) == 16);
@@ -357,7 +375,8 @@ impl Preamble {
             return Err(("magic", bytes[..8].escape_ascii().to_string(), MAGIC.escape_ascii().to_string()));
         }
         if word(8) != VERSION {
-            return Err(("layout version", word(8).to_string(), VERSION.to_string()));
+            let expected = format!("{VERSION}, as all programs have that are built with this version of mi7");
+            return Err(("layout version", word(8).to_string(), expected));
         }
         let sum = fnv1a(&bytes[..248]);
         if long(248) != sum {

@@ -4,30 +4,18 @@
 
 use std::fs::File;
 use std::io;
-use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::fd::AsRawFd;
 use std::path::{Path, PathBuf};
-use std::sync::Once;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use rustix::fs::{self, AtFlags, FallocateFlags, Mode, OFlags};
-use rustix::io::Errno;
+use rustix::fs::{self, AtFlags, Mode, OFlags};
+use rustix::io::{Errno, retry_on_intr};
 
-use crate::error::{Error, Result};
-
-/// How often this process is a forked one: it differs from what it was in the parent. Unlike the process id it needs no system call.
-pub(crate) fn forks() -> u32 {
-    static FORKS: AtomicU32 = AtomicU32::new(0);
-    static COUNTING: Once = Once::new();
-    extern "C" fn count() {
-        FORKS.fetch_add(1, Ordering::Relaxed);
-    }
-    COUNTING.call_once(|| {
-        // SAFETY: the function does nothing that a forked child may not; it stays as long as this crate does.
-        unsafe { libc::pthread_atfork(None, None, Some(count)) };
-    });
-    FORKS.load(Ordering::Relaxed)
-}
+use crate::blocks;
+use crate::directory::{Directory, held, names_in};
+use crate::error::{Error, Result, failure};
+use crate::fork::Descriptor;
 
 /// The longest name of a channel, in bytes: 255 is the most a file system takes, the rest is left for suffixes.
 const MAX_NAME: usize = 200;
@@ -39,6 +27,8 @@ pub struct Location {
     /// The directory was chosen by the user, who then answers for who else can write to it.
     chosen: bool,
     name: String,
+    /// Open: names are looked up there, and not by the path.
+    held: Option<Arc<Directory>>,
 }
 
 impl Location {
@@ -61,6 +51,7 @@ impl Location {
                 directory: directory.map_or_else(default_directory, Path::to_path_buf),
                 chosen: directory.is_some(),
                 name: name.to_owned(),
+                held: None,
             });
         };
         Err(Error::InvalidName { name: name.to_owned(), why })
@@ -76,64 +67,101 @@ impl Location {
         self.directory.join(&self.name)
     }
 
-    pub(crate) fn directory(&self) -> &Path {
-        &self.directory
+    /// Where the messages of this channel go that were handed out too often.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::InvalidName`]: the name is too long to be made longer.
+    pub fn dead_letters(&self) -> Result<Self> {
+        self.with_suffix(crate::burial::SUFFIX)
     }
 
     /// The file beside this one whose name is longer by `suffix`.
     pub(crate) fn with_suffix(&self, suffix: &str) -> Result<Self> {
         let beside = Location::new(None, &format!("{}{suffix}", self.name))?;
-        Ok(Location { directory: self.directory.clone(), chosen: self.chosen, ..beside })
+        Ok(Location { name: beside.name, ..self.clone() })
     }
 
-    /// Opens the directory, making it (mode 0700) where `make` says so.
-    fn open_directory(&self, make: bool) -> Result<OwnedFd> {
-        open_directory(&self.directory, self.chosen, make)
+    /// The same, with its directory open; made (mode 0700) where `make` says so.
+    pub(crate) fn hold(mut self, make: bool) -> Result<Self> {
+        self.held = Some(self.directory(make)?);
+        Ok(self)
+    }
+
+    /// The directory, which is opened if it is not held.
+    pub(crate) fn directory(&self, make: bool) -> Result<Arc<Directory>> {
+        match &self.held {
+            Some(directory) => Ok(Arc::clone(directory)),
+            None => Directory::open(&self.directory, self.chosen, make, &self.path()),
+        }
     }
 
     /// Makes a file that has no name yet, of `len` bytes that are really there.
     pub(crate) fn create_unnamed(&self, len: u64, mode: u32) -> Result<Unnamed> {
-        let directory = self.open_directory(true)?;
+        let directory = self.directory(true)?;
+        // It could be made there, but not be given a name.
+        if directory.is_removed() {
+            return Err(self.no_directory());
+        }
         let flags = OFlags::RDWR | OFlags::TMPFILE | OFlags::CLOEXEC;
         let mode = Mode::from_raw_mode(mode);
-        let file = fs::openat(&directory, ".", flags, mode)
-            .map_err(|errno| failure("open(O_TMPFILE)", &self.directory, errno))?;
-        fs::fchmod(&file, mode).map_err(|errno| failure("fchmod", &self.path(), errno))?;
-        fs::fallocate(&file, FallocateFlags::empty(), 0, len).map_err(|errno| match errno {
-            Errno::NOSPC | Errno::FBIG | Errno::DQUOT | Errno::NOMEM => {
-                Error::NoSpace { path: self.path(), bytes: len }
-            }
-            _ => failure("fallocate", &self.path(), errno),
+        let open = || retry_on_intr(|| fs::openat(&directory, ".", flags, mode));
+        let file = Descriptor::open(open).map_err(|errno| match errno {
+            Errno::NOENT => self.no_directory(),
+            Errno::NOSPC | Errno::DQUOT => Error::NoSpace { path: self.path(), bytes: len },
+            _ => failure("open(O_TMPFILE)", &self.directory, errno),
         })?;
-        Ok(Unnamed { file: File::from(file), directory })
+        retry_on_intr(|| fs::fchmod(&file, mode)).map_err(|errno| failure("fchmod", &self.path(), errno))?;
+        let file = file.into_file();
+        blocks::allocate(&file, len, &self.path())?;
+        Ok(Unnamed { file, directory })
     }
 
     /// Gives a file made by [`create_unnamed`](Self::create_unnamed) its name, if nobody has it.
-    pub(crate) fn give_name(&self, file: &File, directory: &OwnedFd) -> Result<()> {
-        let from = format!("/proc/self/fd/{}", file.as_raw_fd());
-        fs::linkat(fs::CWD, from, directory, self.name.as_str(), AtFlags::SYMLINK_FOLLOW).map_err(|errno| match errno {
+    pub(crate) fn give_name(&self, file: &File, directory: &Directory) -> Result<()> {
+        let name = self.name.as_str();
+        let link = || fs::linkat(fs::CWD, held(file), directory, name, AtFlags::SYMLINK_FOLLOW);
+        let linked = match retry_on_intr(link) {
+            // No /proc. Since Linux 6.10 it can be done without.
+            Err(Errno::NOENT | Errno::NOTDIR) if !directory.is_removed() => {
+                match retry_on_intr(|| fs::linkat(file, "", directory, name, AtFlags::EMPTY_PATH)) {
+                    Err(Errno::NOENT | Errno::PERM | Errno::INVAL) if !directory.is_removed() => {
+                        return Err(Error::NoDirectory { path: self.path(), missing: "/proc/self/fd".into() });
+                    }
+                    other => other,
+                }
+            }
+            other => other,
+        };
+        linked.map_err(|errno| match errno {
             Errno::EXIST => Error::AlreadyExists { path: self.path() },
+            Errno::NOENT => self.no_directory(),
+            Errno::NOSPC | Errno::DQUOT => {
+                Error::NoSpace { path: self.path(), bytes: file.metadata().map_or(0, |status| status.len()) }
+            }
             _ => failure("linkat", &self.path(), errno),
         })
     }
 
     /// Opens the file, without following links.
-    pub(crate) fn open(&self) -> Result<File> {
-        let directory = self.open_directory(false).map_err(|error| match error {
-            // Where there is no directory there is no channel.
-            Error::NotFound { .. } => Error::NotFound { path: self.path() },
-            other => other,
-        })?;
+    pub(crate) fn open(&self) -> Result<Descriptor<File>> {
+        let directory = self.directory(false)?;
         let flags = OFlags::RDWR | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY;
-        fs::openat(&directory, self.name.as_str(), flags, Mode::empty()).map(File::from).map_err(|errno| {
+        let open = || retry_on_intr(|| fs::openat(&directory, self.name.as_str(), flags, Mode::empty()));
+        Descriptor::open(open).map(Descriptor::into_file).map_err(|errno| {
             let kind = match errno {
                 Errno::LOOP => "a symbolic link",
                 Errno::ISDIR => "a directory",
                 Errno::NXIO => "a socket or a device without a driver",
+                Errno::NOENT => return Error::NotFound { path: self.path() },
                 _ => return failure("open", &self.path(), errno),
             };
             self.not_a_file(kind)
         })
+    }
+
+    fn no_directory(&self) -> Error {
+        Error::NoDirectory { path: self.path(), missing: self.directory.clone() }
     }
 
     pub(crate) fn not_a_file(&self, found: &str) -> Error {
@@ -151,12 +179,11 @@ impl Location {
     ///
     /// [`Error::NotFound`] where there is none, [`Error::PermissionDenied`], [`Error::NotAChannel`] for a directory.
     pub fn remove(&self) -> Result<()> {
-        let directory = self.open_directory(false).map_err(|error| match error {
-            Error::NotFound { .. } => Error::NotFound { path: self.path() },
-            other => other,
-        })?;
-        fs::unlinkat(&directory, self.name.as_str(), AtFlags::empty()).map_err(|errno| match errno {
+        let directory = self.directory(false)?;
+        let unlink = || fs::unlinkat(&directory, self.name.as_str(), AtFlags::empty());
+        retry_on_intr(unlink).map_err(|errno| match errno {
             Errno::ISDIR => self.not_a_file("a directory"),
+            Errno::NOENT => Error::NotFound { path: self.path() },
             _ => failure("unlink", &self.path(), errno),
         })
     }
@@ -164,48 +191,14 @@ impl Location {
 
 /// A file without a name: it is gone with its last descriptor, whatever happens.
 pub(crate) struct Unnamed {
-    pub(crate) file: File,
+    pub(crate) file: Descriptor<File>,
     /// Where it will get its name.
-    pub(crate) directory: OwnedFd,
+    pub(crate) directory: Arc<Directory>,
 }
 
 /// `/dev/shm/mi7-<uid>`: on a file system in memory, and of this user alone.
 pub fn default_directory() -> PathBuf {
     PathBuf::from(format!("/dev/shm/mi7-{}", rustix::process::geteuid().as_raw()))
-}
-
-fn open_directory(path: &Path, chosen: bool, make: bool) -> Result<OwnedFd> {
-    if make {
-        match fs::mkdir(path, Mode::RWXU) {
-            Ok(()) | Err(Errno::EXIST) => {}
-            Err(errno) => return Err(failure("mkdir", path, errno)),
-        }
-    }
-    // A link that the user wrote is followed; one that somebody left in /dev/shm is not.
-    let follow = if chosen { OFlags::empty() } else { OFlags::NOFOLLOW };
-    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC | follow;
-    let wrong = |found: String, expected: &str| Error::UnsafeDirectory {
-        path: path.to_owned(),
-        found,
-        expected: expected.into(),
-    };
-    let directory = fs::open(path, flags, Mode::empty()).map_err(|errno| match errno {
-        Errno::LOOP => wrong("a symbolic link".into(), "a directory"),
-        Errno::NOTDIR => wrong("something that is no directory".into(), "a directory"),
-        _ => failure("open", path, errno),
-    })?;
-    if !chosen {
-        let status = fs::fstat(&directory).map_err(|errno| failure("fstat", path, errno))?;
-        let uid = rustix::process::geteuid().as_raw();
-        if status.st_uid != uid {
-            return Err(wrong(format!("owner {}", status.st_uid), &format!("owner {uid}, this process's user")));
-        }
-        if status.st_mode & 0o022 != 0 {
-            let found = format!("mode {:04o}", status.st_mode & 0o7777);
-            return Err(wrong(found, "one that nobody else can write to, such as 0700"));
-        }
-    }
-    Ok(directory)
 }
 
 /// The names of the regular files in a directory that could be channels, sorted. None where there is no directory.
@@ -215,33 +208,19 @@ fn open_directory(path: &Path, chosen: bool, make: bool) -> Result<OwnedFd> {
 /// [`Error::PermissionDenied`], [`Error::UnsafeDirectory`].
 pub fn names(directory: Option<&Path>) -> Result<Vec<String>> {
     let path = directory.map_or_else(default_directory, Path::to_path_buf);
-    let open = match open_directory(&path, directory.is_some(), false) {
-        Err(Error::NotFound { .. }) => return Ok(Vec::new()),
+    let open = match Directory::open(&path, directory.is_some(), false, &path) {
+        Err(Error::NotFound { .. } | Error::NoDirectory { .. }) => return Ok(Vec::new()),
         other => other?,
     };
-    let entries = fs::Dir::new(open).map_err(|errno| failure("readdir", &path, errno))?;
-    let mut names = Vec::new();
-    for entry in entries {
-        let entry = entry.map_err(|errno| failure("readdir", &path, errno))?;
-        if let Ok(name) = entry.file_name().to_str()
-            && matches!(entry.file_type(), fs::FileType::RegularFile | fs::FileType::Unknown)
-            && Location::new(directory, name).is_ok()
-        {
-            names.push(name.to_owned());
-        }
-    }
+    let entries = names_in(&open).map_err(|errno| failure("readdir", &path, errno))?;
+    let mut names: Vec<String> = entries
+        .into_iter()
+        .filter(|(_, kind)| matches!(kind, fs::FileType::RegularFile | fs::FileType::Unknown))
+        .filter_map(|(name, _)| String::from_utf8(name).ok())
+        .filter(|name| Location::new(directory, name).is_ok())
+        .collect();
     names.sort();
     Ok(names)
-}
-
-/// The error for a failed call: one with a name where there is one.
-pub(crate) fn failure(call: &'static str, path: &Path, errno: Errno) -> Error {
-    let path = path.to_owned();
-    match errno {
-        Errno::NOENT => Error::NotFound { path },
-        Errno::ACCESS | Errno::PERM => Error::PermissionDenied { path, call, uid: rustix::process::geteuid().as_raw() },
-        _ => Error::Os { call, path, source: io::Error::from_raw_os_error(errno.raw_os_error()) },
-    }
 }
 
 /// Takes the write lock on one byte of the file, for as long as the file is open. False: somebody else has it.

@@ -36,7 +36,7 @@ pub(crate) struct Owner(pub(crate) u8);
 impl Owner {
     /// No process at all: the claimer before the first claim, the owner of what waits to be handed out again.
     pub(crate) const NOBODY: Owner = Owner(0);
-    /// In a counter, as the claimer: the position was passed over.
+    /// In `tail`, as the claimer: a gap is open, from the position before on. In `head`: it stepped across positions.
     pub(crate) const SKIP: Owner = Owner(255);
 
     /// The name of whoever holds this entry.
@@ -122,6 +122,22 @@ impl Positions {
             (0, lap) => Some(self.at(lap - 1, self.capacity - 1)),
             _ => Some(Position(position.0 - 1)),
         }
+    }
+
+    /// The position of the same slot a lap later.
+    pub(crate) fn lap_later(self, position: Position) -> Position {
+        Position(position.0 + (1 << self.index_bits))
+    }
+
+    /// Which of 32 blocks of slots the slot of a position is in. Small rings have fewer.
+    pub(crate) fn block(self, position: Position) -> u32 {
+        self.index(position) >> self.index_bits.saturating_sub(5)
+    }
+
+    /// The first position behind this one whose slot is in another block, or in the next lap.
+    pub(crate) fn next_block(self, position: Position) -> Position {
+        let last = self.index(position) | ((1 << self.index_bits.saturating_sub(5)) - 1);
+        self.next(self.at(self.lap(position), last))
     }
 
     /// Whether the position is past the last one that is given out.
@@ -231,6 +247,12 @@ impl Word {
     #[inline]
     pub(crate) const fn is_ready(self, lap: u64) -> bool {
         self.0 & !(63 << 10) == Word::ready(lap).0
+    }
+
+    /// Whether it says writing at this lap, whoever does.
+    #[inline]
+    pub(crate) fn is_writing(self, lap: u64) -> bool {
+        self.phase() == Phase::Writing && self.lap() == lap
     }
 
     /// `deliveries`: how often the message had been handed out before this lease.

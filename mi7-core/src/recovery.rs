@@ -20,11 +20,12 @@
 //! |---|---|---|
 //! | *sending:* recorded the claimer before it | nothing of its own | recording twice is recording once |
 //! | claimed `tail` | its name in `tail`, the slot free | the next claimer, or [`Ring::recover`](crate::ring::Ring::recover), writes its name into the slot: `writing(dead)` |
-//! | … somebody has recorded it | `writing(dead)` | marked, freed at the next lap: nobody gets what it wrote |
+//! | … somebody has recorded it | `writing(dead)` | freed: nobody gets what it wrote |
 //! | published | a message | is received: the send counts, even though it never returned |
 //! | published, receivers not rung | a message, perhaps sleepers | a sleeper gets up at its tick at the latest |
-//! | passed over a lease | *skip* in `tail` | the next claimer raises the mark |
-//! | gave up: mark raised, slot not free | `writing(dead)`, or its name in `tail`, below a mark | receivers go by the mark; recovery frees the slot |
+//! | opened a gap | *skip* in `tail` | the next claimer raises the mark, and ends the gap |
+//! | gave up, but freed no slot | `writing(dead)`, or its name in `tail` | as if it had not given up |
+//! | … freed the slot, counted and hinted nothing | a free slot that senders may not look for | recovery hints in any case; the count stays too low |
 //! | *receiving:* claimed `head` | its name in `head`, the slot ready | recorded by the next claimer or recovery: `leased(dead)` |
 //! | … somebody has recorded it | `leased(dead)` | `leased(nobody)`: handed out again, ahead of newer ones |
 //! | leased again | `leased(dead, deliveries + 1)` | the same |
@@ -51,20 +52,44 @@
 //!
 //! - *Stopped and continued:* it keeps its lock, and so everything it holds, for however long. One stopped between its claim and its
 //!   publishing holds up the messages behind it; one that holds a lease holds up nobody.
-//! - *Forked:* parent and child share the open file, and the lock with it, until the last of them ends or executes another program
-//!   (the file is closed on `exec`). So a child without `exec` keeps its dead parent from being found out: nothing is lost, but what
-//!   the parent held stays held. In the child the handles are of no use: its claims would bear the parent's name, and dropping them
-//!   does nothing ([`Channel`](crate::Channel) remembers which process opened it).
+//! - *Forked:* the child has private copies of the parent's mappings, and none of its descriptors, so it holds nothing of the
+//!   parent's, and no lock: see [`crate::fork`]. A child of a bare `clone`, which the C library does not know of, shares the open
+//!   file and the lock with its parent until it ends or executes another program; it must not use what it inherited.
+//! - *Dumping core:* a process that crashes keeps its locks until its core is written: some seconds
+//!   for each GiB of memory, or as long as the program takes that `core_pattern` names. Until then
+//!   it is like one that is stopped. See below.
 //! - *In another pid namespace,* or in a container that shares the file system: nothing depends on process ids. The one in the table is
 //!   for people.
 //! - *Under another boot:* files in memory are gone. On a disk, all entries are found taken and not locked, and recovered.
 //! - *Laps* do not wrap: see [`crate::position`]. The number of deliveries does, from 63 to 32, and every word of a slot still differs
 //!   from all it had before at that lap but for the last 32 deliveries.
 
+//! # Why one that dumps core is not taken for dead
+//!
+//! It will never run again, and `/proc/<pid>/status` says so (`CoreDumping: 1`, Linux 4.15). But a
+//! slot that is taken from one who may still write to it is a torn message, and nothing that can be
+//! read makes that certain:
+//!
+//! - *Who it is.* The kernel does not say who holds an OFD lock (`l_pid` is -1). The pid in the
+//!   table is that of the holder's pid namespace; here it may be another process's, and after a
+//!   death, a successor's. The start time and the locks in `/proc/<pid>/fdinfo` narrow it down, to
+//!   those who may read them.
+//! - *Whether all of it has stopped.* `CoreDumping` is set before the other threads are told to
+//!   stop. The flags in `/proc/<pid>/task/*/stat` (`PF_POSTCOREDUMP`, `PF_DUMPCORE`) say which
+//!   have, but are no promised interface: their numbers have changed.
+//! - *What it has asked for.* When all threads have stopped, the kernel may still be writing for
+//!   them: an asynchronous read (`io_uring`, `io_submit`) into a loaned slot is waited for only
+//!   when the process ends, after the dump. Nothing tells whether there is one.
+//!
+//! The lock answers all three. So the dump is waited for, and whoever cannot wait does not let his
+//! processes dump: `prctl(PR_SET_DUMPABLE, 0)`; or `ulimit -c 0`, which does it where
+//! `core_pattern` names a file, not a program. `madvise(MADV_DONTDUMP)` for what is large makes the
+//! dump short.
+
 use std::cell::Cell;
 use std::fs::File;
-use std::path::Path;
 
+use crate::directory::Directory;
 use crate::layout::Entry;
 use crate::os;
 use crate::position::Owner;
@@ -82,7 +107,7 @@ pub(crate) struct Table<'a> {
     pub(crate) region: &'a Region,
     pub(crate) file: &'a File,
     /// Where the doorbells lie.
-    pub(crate) directory: &'a Path,
+    pub(crate) directory: &'a Directory,
 }
 
 /// A row of the table.

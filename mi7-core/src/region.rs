@@ -7,9 +7,10 @@ use std::sync::atomic::AtomicU8;
 
 use memmap2::{MmapOptions, MmapRaw};
 
-use crate::error::{Error, Result};
-use crate::layout::{DOORS, Door, Entry, Geometry, PARTICIPANTS, PREAMBLE, Preamble, Shared};
-use crate::os::{self, Location, Unnamed};
+use crate::error::{Error, Result, failure};
+use crate::fork::{Descriptor, Mapping, Payloads};
+use crate::layout::{DOORS, Door, Entry, Geometry, MAX_ALIGN, MAX_SCHEMA, PARTICIPANTS, PREAMBLE, Preamble, Shared};
+use crate::os::{Location, Unnamed};
 use crate::position::Positions;
 use crate::ring::Ring;
 use crate::sync::{AtomicU64, Ordering};
@@ -22,7 +23,7 @@ use crate::sync::{AtomicU64, Ordering};
 pub(crate) struct Region {
     // Before the map: it points into it.
     pub(crate) ring: Ring,
-    map: MmapRaw,
+    pub(crate) map: Mapping,
     pub(crate) preamble: Preamble,
     slots_at: usize,
     stride: usize,
@@ -33,13 +34,7 @@ impl Region {
     /// Makes the file, complete but for its name.
     pub(crate) fn create(location: &Location, preamble: Preamble, schema: &str, mode: u32) -> Result<(Self, Unnamed)> {
         let geometry = preamble.geometry;
-        let Some(len) = geometry.file_len() else {
-            return Err(Error::InvalidOption {
-                option: "geometry",
-                found: format!("{geometry:?}"),
-                expected: "one that fits into memory".into(),
-            });
-        };
+        let Some(len) = geometry.file_len() else { return Err(no_such_channel(location, &geometry)) };
         let unnamed = location.create_unnamed(len, mode)?;
         fault!("file made, not filled in");
         let write = |bytes: &[u8], at| unnamed.file.write_all_at(bytes, at).map_err(io_failure("write", location));
@@ -50,7 +45,7 @@ impl Region {
     }
 
     /// Opens the file, and checks that it is a whole channel. Gives the schema text too.
-    pub(crate) fn open(location: &Location) -> Result<(File, Preamble, String)> {
+    pub(crate) fn open(location: &Location) -> Result<(Descriptor<File>, Preamble, String)> {
         let file = location.open()?;
         let status = file.metadata().map_err(io_failure("fstat", location))?;
         if !status.is_file() {
@@ -76,29 +71,28 @@ impl Region {
     pub(crate) fn map(file: &File, location: &Location, preamble: Preamble) -> Result<Self> {
         let geometry = preamble.geometry;
         let len = geometry.file_len().unwrap_or(0) as usize;
-        let map = MmapOptions::new().len(len).map_raw(file).map_err(io_failure("mmap", location))?;
-        let at = |offset: u64| {
-            debug_assert!(offset as usize <= len);
-            // SAFETY: `Geometry` lays all its parts within `file_len` bytes, which is the length of the map.
-            let at = unsafe { map.as_mut_ptr().add(offset as usize) };
-            // SAFETY: an address within a map is not null.
-            unsafe { NonNull::new_unchecked(at) }
+        let (slots_at, stride, payload_at) =
+            (geometry.slots_at() as usize, geometry.stride() as usize, geometry.payload_at() as usize);
+        let ring = |map: &MmapRaw| {
+            let at = |offset: u64| {
+                debug_assert!(offset as usize <= len);
+                // SAFETY: `Geometry` lays all its parts within `file_len` bytes, which is the length of the map.
+                let at = unsafe { map.as_mut_ptr().add(offset as usize) };
+                // SAFETY: an address within a map is not null.
+                unsafe { NonNull::new_unchecked(at) }
+            };
+            let shared = at(geometry.shared_at()).cast::<Shared>();
+            let marks = at(geometry.marks_at()).cast::<AtomicU64>();
+            let slots = at(geometry.slots_at());
+            // SAFETY: the layout's constant assertions and `Geometry` put a `Shared`, `capacity` marks and `capacity` slots
+            // of `stride` bytes there, aligned as a map begins on a page; the map outlives the ring, and by the invariant
+            // these bytes are accessed by atomics only.
+            unsafe { Ring::new(shared, marks, slots, stride, Positions::new(geometry.capacity)) }
         };
-        let (stride, slots) = (geometry.stride() as usize, at(geometry.slots_at()));
-        let shared = at(geometry.shared_at()).cast::<Shared>();
-        let marks = at(geometry.marks_at()).cast::<AtomicU64>();
-        // SAFETY: the layout's constant assertions and `Geometry` put a `Shared`, `capacity` marks and `capacity` slots
-        // of `stride` bytes there, aligned as a map begins on a page; the map outlives the ring, and by the invariant
-        // these bytes are accessed by atomics only.
-        let ring = unsafe { Ring::new(shared, marks, slots, stride, Positions::new(geometry.capacity)) };
-        Ok(Region {
-            ring,
-            slots_at: geometry.slots_at() as usize,
-            stride,
-            payload_at: geometry.payload_at() as usize,
-            map,
-            preamble,
-        })
+        let payloads = Payloads { first: slots_at + payload_at, stride, len: geometry.payload as usize };
+        let map = Mapping::new(|| MmapOptions::new().len(len).map_raw(file), ring, payloads)
+            .map_err(io_failure("mmap", location))?;
+        Ok(Region { ring: ring(&map), map, slots_at, stride, payload_at, preamble })
     }
 
     pub(crate) fn geometry(&self) -> &Geometry {
@@ -159,9 +153,24 @@ impl Region {
     }
 }
 
+/// The error for a geometry that no channel can have.
+fn no_such_channel(location: &Location, geometry: &Geometry) -> Error {
+    let Geometry { capacity, payload, align, schema } = geometry;
+    let (option, found, expected) = if *schema > MAX_SCHEMA {
+        let expected = format!("one described in at most {MAX_SCHEMA} bytes: of fewer fields, or of shorter names");
+        ("message type", format!("described in a schema of {schema} bytes"), expected)
+    } else if *align > MAX_ALIGN {
+        ("message type", format!("aligned to {align} bytes"), format!("one aligned to at most {MAX_ALIGN} bytes"))
+    } else {
+        let found = format!("{capacity}, of messages of {payload} bytes each");
+        ("capacity", found, "at least 1, and so small that all messages together fit into memory".into())
+    };
+    Error::InvalidOption { path: location.path(), option, found, expected }
+}
+
 fn io_failure(call: &'static str, location: &Location) -> impl Fn(std::io::Error) -> Error {
     move |error| match error.raw_os_error() {
-        Some(code) => os::failure(call, &location.path(), rustix::io::Errno::from_raw_os_error(code)),
+        Some(code) => failure(call, &location.path(), rustix::io::Errno::from_raw_os_error(code)),
         None => Error::Os { call, path: location.path(), source: error },
     }
 }

@@ -3,14 +3,14 @@
 //! # States and who moves them
 //!
 //! ```text
-//!                 sender's CAS on tail                        receiver's CAS on head
+//!                 sender's exchange of tail                   receiver's exchange of head
 //!  free(≤ lap) ───────────────────────> (claimed) ──> ready(lap) ───────────────────> (leased) ──> free(lap + 1)
 //!                                          │ record                                       │ record
 //!                                          v                                              v
 //!                                    writing(lap, owner)                        leased(lap, owner, deliveries)
 //!                                          │ owner dead, or gave up                       │ owner dead, or put back
 //!                                          v                                              v
-//!                              mark := lap, free(lap + 1)                      leased(lap, nobody, deliveries)
+//!                                    free(lap + 1)                              leased(lap, nobody, deliveries)
 //! ```
 //!
 //! A claim is one compare-exchange of a counter, and that very exchange names the claimer. The slot's word says nothing
@@ -28,24 +28,22 @@
 //! on, and the exchange fails. Recording is an exchange on a word whose lap only grows, so that one that comes too late
 //! fails as well.
 //!
-//! # Passing over
+//! # Positions without a message
 //!
-//! A position that will hold no message (its sender died or gave up, or its slot is under a lease that is still held) is
-//! passed over: the slot's *mark* is raised to its lap, and receivers step across. A sender first looks whether there is
-//! a free slot behind the leased ones ([`Ring::leases_ahead`]) and passes them over only then, so that a full channel
-//! does not run up positions that lead nowhere.
+//! A position holds no message if its sender gave up or died. Or else it is part of a *gap*: its slot was still in use when
+//! its turn came, and senders went on to the next free one. Receivers step across both. [`gaps`] has the rules.
 //!
 //! # Empty, without looking at `tail`
 //!
 //! design.md has receivers look at `tail` where the slot at `head` is still free, to record a claim there. That would pull the
-//! senders' line over at every idle poll, and it is not needed to answer: the mark is read after the word, and position
-//! p+1 is claimed only after p was recorded or marked, so a free word and then a lower mark mean that nothing behind p had
-//! been claimed either. So [`Ring::lease_below`] answers "empty" from the slot alone, and recovery ([`crate::recovery`]) does
-//! the recording; nobody parks without having seen to that.
+//! senders' line over at every idle poll, and it is not needed to answer: the mark is read after the word, and nothing behind p
+//! is claimed before p was recorded, or marked as the beginning of a gap. So a free word and then a lower mark mean that nothing
+//! behind p had been claimed either. So [`Ring::lease_below`] answers "empty" from the slot alone, and recovery ([`crate::recovery`])
+//! does the recording; nobody parks without having seen to that.
 //!
 //! # Garbage
 //!
-//! Whatever the words hold, every call ends: each retry needs a word that changed since it was read, passing over is
+//! Whatever the words hold, every call ends: each retry needs a word that changed since it was read, steps across positions are
 //! limited per call, and an index is checked against the capacity before it is used. What cannot be is
 //! [`Blocked::Corrupt`].
 
@@ -55,6 +53,11 @@ use crate::bias::Bias;
 use crate::layout::Shared;
 use crate::position::{Counter, Owner, Phase, Position, Positions, Word};
 use crate::sync::{AtomicU64, Ordering};
+
+mod gaps;
+
+pub(crate) use gaps::Room;
+use gaps::Steps;
 
 /// A position claimed by a sender: its slot is the holder's to write, until published or given up.
 #[derive(Debug)]
@@ -131,17 +134,13 @@ impl Slot<'_> {
 /// What a sender finds at a position.
 enum Place {
     Free,
-    /// Under a lease of an earlier lap.
+    /// Leased, at an earlier lap.
     Leased,
     /// In the way, and alive.
     Taken,
     /// It changed meanwhile, or was mended: look again.
     Changed,
 }
-
-/// How many positions one receive passes over at the most, as a multiple of the capacity, before it lets its caller
-/// look at the clock. Honest channels stay below twice; see the module's "Garbage".
-const MOST_PASSED: u64 = 4;
 
 /// The bit of the redelivery hint that says: there may be something. The other bits count how often it was said.
 const HINTED: u32 = 1;
@@ -216,26 +215,22 @@ impl Ring {
         self.shared().head.0.counter.compare_exchange(from.0, to.0, Ordering::AcqRel, Ordering::Relaxed).is_ok()
     }
 
-    /// Says that the position of this slot and lap holds no message and never will.
-    fn pass_over(&self, slot: Slot<'_>, lap: u64) {
-        // Release, partner: the Acquire load of the mark in `nothing_ready`.
-        let before = self.mark(slot).fetch_max(lap + 1, Ordering::AcqRel);
-        if before < lap + 1 {
-            fault!("mark raised, not yet counted");
-            self.shared().stats.0.passed.fetch_add(1, Ordering::Relaxed);
-        }
-    }
-
     // ---- sending ---------------------------------------------------------------------------------------------------
 
-    /// Claims the next position for `me`.
+    /// Claims the next position for `me` that has a free slot.
     ///
     /// `settled` is the counter of the caller's last claim if that was published or given up, else 0: while `tail` still
-    /// is that, nobody needs recording. `dead` tells whether an owner has died; it is asked only about a slot that stands
-    /// in the way.
+    /// is that, nobody needs recording. `dead` tells whether an owner has died; it is asked only about slots that are in
+    /// the way.
     #[inline]
-    pub(crate) fn claim(&self, me: Owner, settled: u64, dead: &dyn Fn(Owner) -> bool) -> Result<Claim, Blocked> {
-        let mut leased = 0;
+    pub(crate) fn claim(
+        &self,
+        me: Owner,
+        settled: u64,
+        room: Room,
+        dead: &dyn Fn(Owner) -> bool,
+    ) -> Result<Claim, Blocked> {
+        let mut ahead = None;
         loop {
             let tail = self.tail();
             if tail.is_closed() {
@@ -262,25 +257,18 @@ impl Ring {
             match self.place(tail, position, slot, word, dead)? {
                 Place::Free => {
                     if self.move_tail(tail, to) {
-                        fault!("tail claimed behind a passed-over lap");
+                        fault!("tail claimed, a lap or more of whose slot lies in gaps");
                         return Ok(Claim { position, index: slot.index, counter: to.0 });
                     }
                 }
-                Place::Leased => {
-                    if leased == 0 {
-                        leased = self.leases_ahead(tail, dead)?;
-                    }
-                    if leased == 0 {
-                        continue;
-                    }
-                    if self.move_tail(tail, Counter::new(self.positions.next(position), Owner::SKIP)) {
-                        fault!("tail passed over a lease");
-                        leased -= 1;
-                    } else {
-                        leased = 0;
+                Place::Taken if ahead.is_none() && (room == Room::Next || !self.has_gaps()) => {
+                    return Err(Blocked::Full);
+                }
+                Place::Taken | Place::Leased => {
+                    if let Some(claim) = self.claim_ahead(me, tail, room, &mut ahead, dead)? {
+                        return Ok(claim);
                     }
                 }
-                Place::Taken => return Err(Blocked::Full),
                 Place::Changed => {}
             }
         }
@@ -361,34 +349,13 @@ impl Ring {
         if counter || slot.load() != word { Ok(Place::Changed) } else { Err(Blocked::Corrupt(what)) }
     }
 
-    /// How many leased slots lie from `tail` on before a free one; `Full` where there is none to get to.
-    #[cold]
-    fn leases_ahead(&self, tail: Counter, dead: &dyn Fn(Owner) -> bool) -> Result<u32, Blocked> {
-        let mut position = tail.position();
-        let mut ahead = 0;
-        while ahead < self.positions.capacity() {
-            let slot = self.slot_at(position)?;
-            match self.place(tail, position, slot, slot.load(), dead)? {
-                Place::Leased => {
-                    position = self.positions.next(position);
-                    ahead += 1;
-                }
-                Place::Free => return Ok(ahead),
-                Place::Taken => return Err(Blocked::Full),
-                Place::Changed if self.tail() != tail => return Ok(0),
-                Place::Changed => {}
-            }
-        }
-        Err(Blocked::Full)
-    }
-
-    /// Makes sure that the claimer `tail` names stands in its slot, or has moved on.
+    /// Makes sure that the claimer `tail` names stands in its slot, or has moved on; or that an open gap is marked.
     fn record_tail(&self, tail: Counter) -> Result<(), Blocked> {
         let Some(position) = self.positions.previous(tail.position()) else { return Ok(()) };
         let lap = self.positions.lap(position);
         match tail.claimer() {
             Owner::NOBODY => {}
-            Owner::SKIP => self.pass_over(self.slot_at(position)?, lap),
+            Owner::SKIP => self.mark_gap(position)?,
             owner => {
                 let slot = self.slot_at(position)?;
                 let word = slot.load();
@@ -418,43 +385,25 @@ impl Ring {
         slot.word.store(Word::ready_again(self.positions.lap(claim.position), deliveries).0, Ordering::Release);
     }
 
-    /// Gives the claimed slot back unwritten.
+    /// Gives the claimed slot back unwritten. [`hint_given_up`](Self::hint_given_up) has to follow.
     #[cold]
     pub(crate) fn give_up(&self, claim: &Claim) {
         let Some(slot) = self.slot(claim.index) else { return };
-        let lap = self.positions.lap(claim.position);
-        self.pass_over(slot, lap);
         fault!("claim given up, slot not yet free");
-        // Release: whoever finds the slot free also finds the mark.
-        slot.word.store(Word::free(lap + 1).0, Ordering::Release);
+        // Release, partner: the Acquire load of a slot's word.
+        slot.word.store(Word::free(self.positions.lap(claim.position) + 1).0, Ordering::Release);
+        fault!("claim given up, not yet counted");
+        self.count_given_up();
     }
 
-    /// Takes `head` across positions that were passed over, so that senders who give up again and again leave no long way
-    /// for the next receiver. The caller has seen to it that nobody holds the bias of `head`.
-    pub(crate) fn step_across(&self) {
-        for _ in 0..self.positions.capacity() {
-            let head = self.head();
-            let Ok(slot) = self.slot_at(head.position()) else { return };
-            // Acquire, partner: `pass_over`.
-            if self.mark(slot).load(Ordering::Acquire) <= self.positions.lap(head.position())
-                || self.record_head(head).is_err()
-                || !self.move_head(head, Counter::new(self.positions.next(head.position()), Owner::SKIP))
-            {
-                return;
-            }
+    /// Frees a slot whose sender died before it published. The owner was found dead after the word was read: if it had published
+    /// in between, the word is another.
+    fn free_unwritten(&self, slot: Slot<'_>, word: Word) {
+        if slot.exchange(word, Word::free(word.lap() + 1)) {
+            fault!("dead sender's slot freed, not yet counted");
+            self.count_given_up();
+            self.hint_given_up(self.positions.at(word.lap(), slot.index));
         }
-    }
-
-    /// Frees a slot whose sender died before it published.
-    fn free_unwritten(&self, slot: Slot<'_>, word: Word) -> bool {
-        // The word was read before its owner was asked for: it may have published and died in between. Found dead, it cannot
-        // any more. (The mark alone would make others pass over what it published.)
-        if slot.load() != word {
-            return false;
-        }
-        self.pass_over(slot, word.lap());
-        fault!("dead sender's mark raised, slot not yet free");
-        slot.exchange(word, Word::free(word.lap() + 1))
     }
 
     // ---- receiving -------------------------------------------------------------------------------------------------
@@ -483,7 +432,7 @@ impl Ring {
         {
             return Ok(lease);
         }
-        let mut passed = 0;
+        let mut gone = Steps::default();
         loop {
             let head = self.head();
             if head.0 != settled {
@@ -502,15 +451,12 @@ impl Ring {
                 }
                 continue;
             }
-            // Acquire, partner: `pass_over`. Read after the word; see "Empty".
-            if self.mark(slot).load(Ordering::Acquire) > lap {
-                if passed == MOST_PASSED * (u64::from(self.positions.capacity()) + 16) {
-                    return Err(Blocked::Empty);
+            // Acquire, partner: `mark_gap`. Read after the word; see "Empty".
+            if self.mark(slot).load(Ordering::Acquire) > lap && !word.is_writing(lap) {
+                if self.step_beyond(head, slot, word, &mut gone)? {
+                    continue;
                 }
-                passed += 1;
-                self.move_head(head, Counter::new(self.positions.next(position), Owner::SKIP));
-                fault!("head passed over a position");
-                continue;
+                return Err(Blocked::Empty);
             }
             match word.phase() {
                 Phase::Free if word.lap() <= lap => return Err(Blocked::Empty),
@@ -521,6 +467,11 @@ impl Ring {
                         return Err(Blocked::Empty);
                     }
                     self.free_unwritten(slot, word);
+                }
+                _ if word.lap() > lap => {
+                    if !self.step_beyond(head, slot, word, &mut gone)? {
+                        return Err(Blocked::Empty);
+                    }
                 }
                 _ if self.head() != head || slot.load() != word => {}
                 _ => return Err(Blocked::Corrupt("slot at head")),
@@ -688,15 +639,11 @@ impl Ring {
         slot.word.store(Word::leased(lease.lap, Owner::NOBODY, lease.deliveries).0, Ordering::Release);
     }
 
-    /// Whether a receive would find something to do: a message, or a position to pass over.
+    /// Whether a receive would find something to do: a message, or a position to step across.
     pub(crate) fn has_work(&self) -> bool {
         let head = self.head();
-        self.may_redeliver()
-            || self.slot_at(head.position()).is_ok_and(|slot| {
-                let lap = self.positions.lap(head.position());
-                // Acquire, partner: `pass_over`.
-                slot.load().is_ready(lap) || self.mark(slot).load(Ordering::Acquire) > lap
-            })
+        let is_ready = |slot: Slot<'_>| slot.load().is_ready(self.positions.lap(head.position()));
+        self.may_redeliver() || self.slot_at(head.position()).is_ok_and(is_ready) || self.can_step_across()
     }
 
     /// The word to watch while waiting for a message: the slot at `head`, and what it says now.
@@ -729,7 +676,7 @@ impl Ring {
         }
     }
 
-    /// Whether the channel is closed and every position claimed before that was received or passed over.
+    /// Whether the channel is closed and `head` has gone across every position claimed before that.
     pub(crate) fn is_drained(&self) -> bool {
         let tail = self.tail();
         // Nobody claims behind a closed tail, so nobody else records its last position.
@@ -760,20 +707,9 @@ impl Ring {
         }
         // In any case: an earlier recoverer, or the dead one itself, may have put something back and not said so.
         self.hint_redelivery();
-        fault!("recovery: redelivery hinted");
+        self.hint_all_room();
+        fault!("recovery: hinted");
         Ok(())
-    }
-
-    /// Whether the position before `tail` is marked as passed over.
-    pub(crate) fn is_last_passed_over(&self) -> bool {
-        let Some(position) = self.positions.previous(self.tail().position()) else { return false };
-        self.slot_at(position).is_ok_and(|slot| self.mark(slot).load(Ordering::Acquire) > self.positions.lap(position))
-    }
-
-    /// Whether the position at `head` is marked as passed over.
-    pub(crate) fn is_next_passed_over(&self) -> bool {
-        let head = self.head().position();
-        self.slot_at(head).is_ok_and(|slot| self.mark(slot).load(Ordering::Acquire) > self.positions.lap(head))
     }
 
     /// Counts the slots by what they hold.
@@ -820,6 +756,9 @@ pub(crate) struct Census {
 fn next_deliveries(deliveries: u32) -> u32 {
     if deliveries >= Word::MAX_DELIVERIES { Word::MAX_DELIVERIES / 2 + 1 } else { deliveries + 1 }
 }
+
+#[cfg(not(loom))]
+mod inherited;
 
 #[cfg(all(test, not(loom)))]
 mod tests;

@@ -1,6 +1,15 @@
 //! The atomics the rest of the crate is written with: the standard library's, or loom's under `--cfg loom`.
 
 #[cfg(not(loom))]
+use std::sync::OnceLock;
+
+#[cfg(not(loom))]
+use crate::fork::PerProcess;
+#[cfg(not(loom))]
+use crate::layout::FENCED_ALWAYS;
+use crate::layout::Hints;
+
+#[cfg(not(loom))]
 pub(crate) use std::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering, fence};
 
 #[cfg(loom)]
@@ -56,21 +65,59 @@ pub(crate) fn fence_light() {
 }
 
 /// The dear half of an asymmetric pair of fences: a microsecond or so, by `membarrier` (Linux 4.16; Mathieu Desnoyers).
+///
+/// Where that fails, now or ever since this process came (a sandbox may refuse it at any time), the channel says so, and
+/// whoever passes a light fence passes a real one as well from then on.
 #[cold]
-pub(crate) fn fence_heavy() {
-    fence(Ordering::SeqCst);
-    // Where it fails, the channel says `fenced` since this process came.
-    #[cfg(not(loom))]
-    let _ = rustix::thread::membarrier(rustix::thread::MembarrierCommand::GlobalExpedited);
+pub(crate) fn fence_heavy(hints: &Hints) {
+    fence_heavy_for([hints]);
 }
 
-/// Has this process's processors take part in others' [`fence_heavy`]. False where the system has no such thing.
+/// [`fence_heavy`] for several channels at once.
+#[cold]
+pub(crate) fn fence_heavy_for<'a>(channels: impl IntoIterator<Item = &'a Hints>) {
+    fence(Ordering::SeqCst);
+    #[cfg(not(loom))]
+    if rustix::thread::membarrier(rustix::thread::MembarrierCommand::GlobalExpedited).is_err() {
+        channels.into_iter().for_each(fence_always);
+    }
+    #[cfg(loom)]
+    drop(channels);
+}
+
+/// How long a store may take until every processor sees it: far longer than any store buffer holds one.
 #[cfg(not(loom))]
-pub(crate) fn join_fences() -> bool {
+const VISIBLE: std::time::Duration = std::time::Duration::from_millis(20);
+
+/// Does what [`fence_heavy`] does, without `membarrier`, and has the channel's processes pass real fences from now on.
+///
+/// Whoever looked at [`Hints::fenced`] too early to pass a real fence stored before it looked. That store is visible when
+/// [`VISIBLE`] is over. The first caller waits for that, once in the life of a channel.
+#[cfg(not(loom))]
+#[cold]
+fn fence_always(hints: &Hints) {
+    // Acquire, partner: the Release below.
+    if hints.fenced.load(Ordering::Relaxed) & FENCED_ALWAYS != 0 && hints.settled.load(Ordering::Acquire) != 0 {
+        return fence(Ordering::SeqCst);
+    }
+    hints.fenced.fetch_or(FENCED_ALWAYS, Ordering::Relaxed);
+    fence(Ordering::SeqCst);
+    std::thread::sleep(VISIBLE);
+    fence(Ordering::SeqCst);
+    hints.settled.store(1, Ordering::Release);
+}
+
+/// Has this process's processors take part in others' [`fence_heavy`]; where the system has no such thing, has the channel
+/// say so.
+#[cfg(not(loom))]
+pub(crate) fn join_fences(hints: &Hints) {
     use rustix::thread::{MembarrierCommand, membarrier};
-    static JOINED: std::sync::OnceLock<bool> = std::sync::OnceLock::new();
-    *JOINED.get_or_init(|| {
+    static JOINED: PerProcess<OnceLock<bool>> = PerProcess::new(OnceLock::new);
+    let joined = *JOINED.get().get_or_init(|| {
         membarrier(MembarrierCommand::RegisterGlobalExpedited).is_ok()
             && membarrier(MembarrierCommand::GlobalExpedited).is_ok()
-    })
+    });
+    if !joined {
+        fence_always(hints);
+    }
 }

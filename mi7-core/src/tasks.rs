@@ -59,13 +59,17 @@
 //! | a door's owner | the door, and the FIFO's name | whoever buries it: the name first, then the door ([`recover_doors`]) |
 //! | the last of a channel, with a FIFO made | the FIFO's name | whoever hangs up the next doorbell in that directory ([`fifo::sweep`]) |
 //!
+//! # Without a name
+//!
+//! Where a doorbell can have no name, or has lost it with its directory, its door still says where
+//! it is open ([`fifo::Place`]), which is enough for ringers of the same user and pid namespace.
+//! For others it is as if nobody was behind that door: its tasks are woken by their tick.
+//!
 //! # fork and exec
 //!
-//! The descriptors are closed by `exec`. After `fork`, the child has copies of the parent's doorbells: to it they are
-//! [closed](Doorbell::is_closed), so a task that is polled there takes new ones, and dropping the copies leaves alone the FIFO's name, the
-//! door, and the reactor's registration, which are the parent's. If the parent dies while such a child
-//! lives, its FIFO has a reader still, and its lock an owner, so its death is found out with the child's end only. Until then each of its
-//! doors whose bit was set takes one ring in vain, and others come to that message at their tick.
+//! The descriptors are closed by `exec`. In a forked child they lead nowhere (see [`crate::fork`]): a copy of its parent's doorbell is
+//! [inherited](Doorbell::is_inherited) and does nothing, and a task that is polled there gets [`Error::Forked`]. So the parent's
+//! FIFO has no reader but the parent, and its death is found out whatever its children do.
 //!
 //! # Who is served by whom
 //!
@@ -76,21 +80,21 @@
 use std::any::Any;
 use std::collections::BTreeMap;
 use std::fmt;
-use std::os::fd::{AsFd, OwnedFd};
-use std::path::{Path, PathBuf};
+use std::os::fd::AsFd;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock, Weak};
 use std::task::{Context, Poll, Waker};
 use std::time::Instant;
 
 use crate::channel::{Channel, Grant, Held};
+use crate::directory::Directory;
 use crate::ends::Memory;
 use crate::error::{Error, Result};
 use crate::fifo;
+use crate::fork::{self, Descriptor};
 use crate::layout::{DOORS, Door, Parking};
 use crate::os;
-use crate::position::{Phase, Word};
-use crate::sync::{Ordering, fence_heavy};
+use crate::sync::{Ordering, fence_heavy_for};
 use crate::wait::{Bell, Doors, End, TICK};
 
 /// What a panicking waker could leave half done is a waker more or less.
@@ -101,7 +105,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 /// Where a channel's doorbells lie, and who may ring them.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct Surroundings {
-    directory: PathBuf,
+    directory: Arc<Directory>,
     /// Permission bits of the channel's file: who may use the channel has to be able to ring.
     mode: u32,
     group: u32,
@@ -109,19 +113,29 @@ pub struct Surroundings {
 
 /// What an open channel knows of its process's tasks.
 pub(crate) struct Tasks {
-    /// Absolute: a program may change its working directory.
-    directory: PathBuf,
+    directory: Arc<Directory>,
     desks: Mutex<Vec<Arc<Desk>>>,
+    /// The same, to be found by their doors. Locked for no longer than a look takes, so that anybody may knock.
+    by_door: RwLock<Vec<Weak<Desk>>>,
 }
 
 impl Tasks {
-    pub(crate) fn new(directory: &Path) -> Self {
-        let directory = std::path::absolute(directory).unwrap_or_else(|_| directory.to_owned());
-        Tasks { directory, desks: Mutex::default() }
+    pub(crate) fn new(directory: Arc<Directory>) -> Self {
+        Tasks { directory, desks: Mutex::default(), by_door: RwLock::default() }
     }
 
-    pub(crate) fn directory(&self) -> &Path {
+    pub(crate) fn directory(&self) -> &Directory {
         &self.directory
+    }
+
+    /// The desk behind a door, if it is one of these, and in use.
+    fn behind(&self, door: u32) -> Option<Arc<Desk>> {
+        let desks = self.by_door.read().unwrap_or_else(PoisonError::into_inner);
+        desks.iter().filter_map(Weak::upgrade).find(|desk| desk.door == door && !desk.bell.is_closed())
+    }
+
+    fn change(&self, change: impl FnOnce(&mut Vec<Weak<Desk>>)) {
+        change(&mut self.by_door.write().unwrap_or_else(PoisonError::into_inner));
     }
 }
 
@@ -131,8 +145,8 @@ pub struct Doorbell {
     keeper: OnceLock<Arc<dyn Any + Send + Sync>>,
     id: u64,
     surroundings: Surroundings,
-    fifo: OnceLock<Arc<OwnedFd>>,
-    timer: Arc<OwnedFd>,
+    fifo: OnceLock<Arc<Descriptor>>,
+    timer: Arc<Descriptor>,
     /// Held while the FIFO is made.
     making: Mutex<()>,
     /// The desks, by token.
@@ -141,10 +155,10 @@ pub struct Doorbell {
     /// How many tasks wait at all the desks.
     waiting: AtomicUsize,
     timing: Mutex<Timing>,
+    /// Whether [`Timing::armed`] says when: a copy that is read without the lock.
+    ticking: AtomicBool,
     closed: AtomicBool,
-    /// A forked child leaves its parent's FIFO alone.
-    process: u32,
-    /// [`os::forks`] in this process.
+    /// [`fork::count`] in this process.
     forks: u32,
 }
 
@@ -171,7 +185,7 @@ impl Doorbell {
     ///
     /// [`Error::Os`]: the process has no descriptor left.
     pub fn new(surroundings: Surroundings) -> Result<Self> {
-        let path = || surroundings.directory.clone();
+        let path = || surroundings.directory.path().to_owned();
         let timer = fifo::timer().map_err(|source| Error::Os { call: "timerfd_create", path: path(), source })?;
         Ok(Doorbell {
             keeper: OnceLock::new(),
@@ -185,9 +199,9 @@ impl Doorbell {
             tokens: AtomicU32::new(0),
             waiting: AtomicUsize::new(0),
             timing: Mutex::default(),
+            ticking: AtomicBool::new(false),
             closed: AtomicBool::new(false),
-            process: std::process::id(),
-            forks: os::forks(),
+            forks: fork::count(),
         })
     }
 
@@ -197,12 +211,12 @@ impl Doorbell {
     }
 
     /// The FIFO, to be waited for: where it is readable, [`answer`](Self::answer). `None` before the first desk.
-    pub fn fifo(&self) -> Option<&Arc<OwnedFd>> {
+    pub fn fifo(&self) -> Option<&Arc<Descriptor>> {
         self.fifo.get()
     }
 
     /// The timer, to be waited for: where it is readable, [`tick`](Self::tick).
-    pub fn timer(&self) -> &Arc<OwnedFd> {
+    pub fn timer(&self) -> &Arc<Descriptor> {
         &self.timer
     }
 
@@ -216,9 +230,15 @@ impl Doorbell {
         self.keeper.get().map(|keeper| &**keeper)
     }
 
-    /// Whether it was [closed](Self::close), or belongs to the process this one was forked from.
+    /// Whether it was [closed](Self::close), or is [inherited](Self::is_inherited).
     pub fn is_closed(&self) -> bool {
-        self.closed.load(Ordering::Acquire) || self.forks != os::forks()
+        self.closed.load(Ordering::Acquire) || self.is_inherited()
+    }
+
+    /// Whether it belongs to a process that this one is a forked child of. Its locks may be held by threads that were not
+    /// forked along.
+    pub fn is_inherited(&self) -> bool {
+        self.forks != fork::count()
     }
 
     fn hang(&self) -> Result<()> {
@@ -226,7 +246,8 @@ impl Doorbell {
         if self.fifo.get().is_none() {
             let place = &self.surroundings;
             fifo::sweep(&place.directory);
-            let fifo = fifo::make(&place.directory, self.id, place.mode, place.group)?;
+            let fifo = fifo::make(&place.directory, self.id, place.mode, place.group)
+                .or_else(|error| fifo::without_name().map_err(|_| error))?;
             let _ = self.fifo.set(Arc::new(fifo));
         }
         Ok(())
@@ -234,6 +255,9 @@ impl Doorbell {
 
     /// Reads what was rung, and wakes a task for each ring.
     pub fn answer(&self) {
+        if self.is_inherited() {
+            return;
+        }
         let Some(fifo) = self.fifo.get() else { return };
         let mut records = [0; 1024];
         loop {
@@ -285,12 +309,16 @@ impl Doorbell {
 
     /// Ends waits whose time is up, and, if it is time, looks around for all who wait.
     pub fn tick(&self) {
+        if self.is_inherited() {
+            return;
+        }
         fifo::read(self.timer.as_fd(), &mut [0; 8]);
         let now = Instant::now();
         let mut due = Vec::new();
         let look = {
             let mut timing = lock(&self.timing);
             timing.armed = None;
+            self.ticking.store(false, Ordering::Relaxed);
             let later = timing.deadlines.split_off(&(now, u64::MAX));
             due.extend(std::mem::replace(&mut timing.deadlines, later).into_values());
             let look = timing.tick.is_none_or(|tick| tick <= now);
@@ -321,8 +349,8 @@ impl Doorbell {
         for (channel, desk) in &desks {
             desk.announce_again(channel);
         }
-        // One for all of them. Partner: the light fence in `Parking::may_be_parked`.
-        fence_heavy();
+        // Partner: the light fence in `Parking::may_be_parked`. One for all of them; where it fails, each channel has to know.
+        fence_heavy_for(desks.iter().map(|(channel, _)| &channel.ring().shared().hints.0));
         for (channel, desk) in &desks {
             desk.look(channel);
         }
@@ -331,6 +359,11 @@ impl Doorbell {
     /// Sees to it that the timer goes off in time for the next tick, and for `deadline`.
     fn arm(&self, deadline: Option<Instant>) {
         if self.waiting.load(Ordering::Relaxed) == 0 {
+            return;
+        }
+        // Relaxed: whoever sees an old value arms the timer once more, or relies on one that is about to go off, after which it
+        // is armed again for whoever waits.
+        if deadline.is_none() && self.ticking.load(Ordering::Relaxed) {
             return;
         }
         let now = Instant::now();
@@ -344,12 +377,13 @@ impl Doorbell {
             timing.armed = Some(want);
             fifo::set_timer(self.timer.as_fd(), want.saturating_duration_since(now));
         }
+        self.ticking.store(true, Ordering::Relaxed);
     }
 
     /// Ends it: its runtime is gone. Whoever waits is woken, and has to look for another.
     pub fn close(&self) {
         // In a forked child the runtime that ends is a copy, and the doors are the parent's.
-        if self.process != std::process::id() || self.closed.swap(true, Ordering::AcqRel) {
+        if self.is_inherited() || self.closed.swap(true, Ordering::AcqRel) {
             return;
         }
         let desks = std::mem::take(&mut *lock(&self.desks));
@@ -367,7 +401,7 @@ impl Doorbell {
     }
 
     fn unlink(&self) {
-        if self.fifo.get().is_some() && self.process == std::process::id() {
+        if self.fifo.get().is_some() && !self.is_inherited() {
             fifo::remove(&self.surroundings.directory, self.id);
         }
     }
@@ -403,16 +437,21 @@ struct Queue {
 }
 
 impl Queue {
-    /// Takes the wakers of the first so many.
-    fn ring(&mut self, times: usize) -> Vec<Waker> {
-        let rung: Vec<Waker> = if self.waiting == 0 {
-            Vec::new()
-        } else {
-            self.tasks.values_mut().filter_map(Option::take).take(times).collect()
-        };
-        self.waiting -= rung.len();
-        rung
+    /// Takes the wakers of the first so many: the first one apart, since most rings are for one.
+    fn ring(&mut self, times: usize) -> (Option<Waker>, Vec<Waker>) {
+        if self.waiting == 0 || times == 0 {
+            return (None, Vec::new());
+        }
+        let mut wakers = self.tasks.values_mut().filter_map(Option::take).take(times);
+        let first = wakers.next();
+        let others: Vec<Waker> = if times == 1 { Vec::new() } else { wakers.collect() };
+        self.waiting -= usize::from(first.is_some()) + others.len();
+        (first, others)
     }
+}
+
+fn wake((first, others): (Option<Waker>, Vec<Waker>)) {
+    first.into_iter().chain(others).for_each(Waker::wake);
 }
 
 impl Desk {
@@ -439,11 +478,11 @@ impl Desk {
             rung
         };
         bell.pass_on();
-        if rung.is_empty() {
+        if rung.0.is_none() {
             channel.ring_for_rest(end);
         }
         fault!("task chosen, not woken");
-        rung.into_iter().for_each(Waker::wake);
+        wake(rung);
     }
 
     /// Sets the bits again that somebody may have cleared who died.
@@ -473,13 +512,13 @@ impl Desk {
                 }
                 rung
             };
-            rung.into_iter().for_each(Waker::wake);
+            wake(rung);
         }
     }
 
     fn wake_all(&self) {
         let rung = lock(&self.queues).each_mut().map(|queue| queue.ring(usize::MAX));
-        rung.into_iter().flatten().for_each(Waker::wake);
+        rung.into_iter().for_each(wake);
     }
 }
 
@@ -585,6 +624,9 @@ impl Place {
 
 impl Drop for Place {
     fn drop(&mut self) {
+        if self.channel.is_inherited() || self.desk.bell.is_inherited() {
+            return;
+        }
         let mut queues = lock(&self.desk.queues);
         let queue = &mut queues[self.end as usize];
         let waker = queue.tasks.remove(&self.ticket).flatten();
@@ -606,11 +648,16 @@ impl Drop for Place {
 
 impl Doors for Channel {
     fn knock(&self, end: End, door: u32) -> bool {
+        // Of this very opening: the task is woken here and now, without the kernel.
+        if let Some(desk) = self.tasks.behind(door) {
+            desk.ring(self, end, 1);
+            return true;
+        }
         let Some(door) = self.region.doors().get(door as usize) else { return false };
         let bell = door.bell.load(Ordering::Relaxed);
         let record = door.token.load(Ordering::Relaxed) << 1 | u32::from(end == End::Sending);
         // 0: its owner took it and died.
-        bell != 0 && fifo::ring(&self.tasks.directory, bell, record.to_le_bytes())
+        bell != 0 && fifo::ring(&self.tasks.directory, bell, record.to_le_bytes(), || self.place_of(door))
     }
 }
 
@@ -626,10 +673,7 @@ impl Channel {
     fn is_left(&self, end: End) -> bool {
         match end {
             End::Receiving => self.ring().has_work(),
-            End::Sending => {
-                let next = self.ring().watch_tail().map(|(_, word)| Word(word).phase());
-                matches!(next, Some(Phase::Free | Phase::Leased))
-            }
+            End::Sending => self.ring().may_have_room(),
         }
     }
 
@@ -649,11 +693,14 @@ impl Channel {
     pub fn surroundings(&self) -> Surroundings {
         let (mode, group) =
             rustix::fs::fstat(&self.file).map_or((0o600, 0), |status| (status.st_mode & 0o777, status.st_gid));
-        Surroundings { directory: self.tasks.directory.clone(), mode, group }
+        Surroundings { directory: Arc::clone(&self.tasks.directory), mode, group }
     }
 
     /// The desk of this channel at one of those doorbells, if it has any.
     pub fn find_desk(&self, wanted: impl Fn(&Doorbell) -> bool) -> Option<Arc<Desk>> {
+        if self.is_inherited() {
+            return None;
+        }
         lock(&self.tasks.desks).iter().find(|desk| !desk.bell.is_closed() && wanted(&desk.bell)).cloned()
     }
 
@@ -661,8 +708,10 @@ impl Channel {
     ///
     /// # Errors
     ///
-    /// [`Error::TableFull`]: the channel has no door left. Those of making a FIFO: [`Error::PermissionDenied`], [`Error::Os`].
+    /// [`Error::TooManyRuntimes`]: the channel has no door left. [`Error::Os`]: the process has no
+    /// descriptor left. [`Error::Forked`].
     pub fn desk(self: &Arc<Self>, bell: &Arc<Doorbell>) -> Result<Arc<Desk>> {
+        self.check_process()?;
         let mut desks = lock(&self.tasks.desks);
         if let Some(desk) = desks.iter().find(|desk| Arc::ptr_eq(&desk.bell, bell)) {
             return Ok(Arc::clone(desk));
@@ -675,9 +724,33 @@ impl Channel {
             self.leave_door(&desk);
             return Err(error);
         }
+        self.say_where(&desk);
         lock(&bell.desks).insert(token, (Arc::downgrade(self), Arc::downgrade(&desk)));
+        self.tasks.change(|doors| doors.push(Arc::downgrade(&desk)));
         desks.push(Arc::clone(&desk));
         Ok(desk)
+    }
+
+    /// Writes on a door where its doorbell is open.
+    fn say_where(&self, desk: &Desk) {
+        let place = desk.bell.fifo().and_then(|fifo| fifo::Place::of(fifo));
+        if let (Some(place), Some(door)) = (place, self.region.doors().get(desk.door as usize)) {
+            door.descriptor.store(place.descriptor, Ordering::Relaxed);
+            // Release, partner: the Acquire load in `place_of`.
+            door.inode.store(place.inode, Ordering::Release);
+        }
+    }
+
+    /// Where the doorbell of a door is open, if nobody but this user can have written that there.
+    fn place_of(&self, door: &Door) -> Option<fifo::Place> {
+        let status = rustix::fs::fstat(&self.file).ok()?;
+        let is_ours = status.st_uid == rustix::process::geteuid().as_raw() && status.st_mode & 0o022 == 0;
+        // Acquire, partner: the Release in `say_where`. What belongs to another doorbell by now is
+        // found out when it is opened.
+        let inode = door.inode.load(Ordering::Acquire);
+        let entry = self.region.entries().get((door.owner.load(Ordering::Relaxed) & 0xff) as usize)?;
+        let (pid, descriptor) = (entry.pid.load(Ordering::Relaxed), door.descriptor.load(Ordering::Relaxed));
+        (is_ours && inode != 0).then_some(fifo::Place { pid, descriptor, inode })
     }
 
     /// What this process's doors say of whose they are.
@@ -694,16 +767,18 @@ impl Channel {
             {
                 fault!("door taken, nothing written on it");
                 door.token.store(token, Ordering::Relaxed);
+                door.inode.store(0, Ordering::Relaxed);
                 // Release, partner: the Acquire load in `recover_doors`.
                 door.bell.store(bell, Ordering::Release);
                 fault!("door written on");
                 return Ok(index);
             }
         }
-        Err(Error::TableFull { path: self.location().path(), participants: DOORS as u32 })
+        Err(Error::TooManyRuntimes { path: self.location().path(), runtimes: DOORS as u32 })
     }
 
     fn leave_door(&self, desk: &Desk) {
+        self.tasks.change(|doors| doors.retain(|known| !std::ptr::eq(known.as_ptr(), desk)));
         for end in [End::Receiving, End::Sending] {
             self.bell(end).parking.take_bit(desk.door);
         }
@@ -819,7 +894,7 @@ fn door_mark(entry: u8, state: u64) -> u64 {
 }
 
 /// Takes its doors away from a dead holder of an entry, whose state was `state`, and removes their FIFOs. Idempotent.
-pub(crate) fn recover_doors(doors: &[Door], parkings: [&Parking; 2], directory: &Path, entry: u8, state: u64) {
+pub(crate) fn recover_doors(doors: &[Door], parkings: [&Parking; 2], directory: &Directory, entry: u8, state: u64) {
     let dead = door_mark(entry, state);
     for (index, door) in (0u32..).zip(doors) {
         if door.owner.load(Ordering::Relaxed) != dead {
@@ -858,6 +933,8 @@ impl Watch {
     fn new(channel: &Arc<Channel>, end: End) -> Result<Self> {
         let bell = Arc::new(Doorbell::new(channel.surroundings())?);
         let desk = channel.desk(&bell)?;
+        // Nobody queues at it: its FIFO is what the program waits for.
+        channel.tasks.change(|doors| doors.retain(|known| !std::ptr::eq(known.as_ptr(), &*desk)));
         Ok(Watch { channel: Arc::clone(channel), desk, end })
     }
 
@@ -881,6 +958,10 @@ impl Watch {
 
     /// Takes back what was rung, and asks to be rung from now on. True if there is something to get already, or nothing ever again.
     pub fn arm(&self) -> bool {
+        if self.channel.is_inherited() {
+            // There is an error to get.
+            return true;
+        }
         self.drain();
         let bell = self.channel.bell(self.end);
         bell.parking.set_bit(self.desk.door);
@@ -908,12 +989,13 @@ impl AsFd for Watch {
 
 impl Drop for Watch {
     fn drop(&mut self) {
+        // In a forked child the door is the parent's.
+        if self.channel.is_inherited() {
+            return;
+        }
         lock(&self.channel.tasks.desks).retain(|desk| !Arc::ptr_eq(desk, &self.desk));
         lock(&self.desk.bell.desks).clear();
-        // In a forked child the door is the parent's.
-        if !self.desk.bell.is_closed() {
-            self.channel.leave_door(&self.desk);
-        }
+        self.channel.leave_door(&self.desk);
     }
 }
 

@@ -50,13 +50,14 @@
 
 use std::time::Duration;
 
-use crate::layout::{DOORS, FENCED_ALWAYS, Parking};
+use crate::layout::{DOORS, FENCED_ALWAYS, Hints, Parking};
 use crate::sync::{AtomicU32, AtomicU64, Ordering, fence, fence_heavy, fence_light};
 
 /// The longest anybody sleeps without looking around.
 pub(crate) const TICK: Duration = Duration::from_millis(100);
 
-const PARKED: u32 = 1;
+/// In [`Parking::word`]: somebody may be asleep.
+pub(crate) const PARKED: u32 = 1;
 const RING: u32 = 2;
 /// What [`Parking::turn`] says.
 const THREADS: u32 = 0;
@@ -108,8 +109,7 @@ pub(crate) trait Doors {
 pub(crate) struct Bell<'a> {
     pub(crate) end: End,
     pub(crate) parking: &'a Parking,
-    /// [`Hints::fenced`](crate::layout::Hints::fenced).
-    pub(crate) fenced: &'a AtomicU32,
+    pub(crate) hints: &'a Hints,
     pub(crate) doors: &'a dyn Doors,
 }
 
@@ -165,20 +165,20 @@ impl Bell<'_> {
     fn fence_to_look(self) {
         if !ASKING {
             // Partner: the light fence in `may_be_parked`.
-            return fence_heavy();
+            return fence_heavy(self.hints);
         }
         // Partner: the real fence in `ring_slowly`.
         fence(Ordering::SeqCst);
         let (asked, agreed) = (self.end.asked(), self.end.agreed());
         // Acquire, partner: the Release below.
-        if self.fenced.load(Ordering::Acquire) & agreed != 0 {
+        if self.hints.fenced.load(Ordering::Acquire) & agreed != 0 {
             return;
         }
-        let word = self.fenced.fetch_or(asked, Ordering::AcqRel) | asked;
+        let word = self.hints.fenced.fetch_or(asked, Ordering::AcqRel) | asked;
         // Partner: the light fence in `may_be_parked`.
-        fence_heavy();
+        fence_heavy(self.hints);
         // Release: the fence was passed. Where it fails, somebody else wrote, and the next one tries again.
-        let _ = self.fenced.compare_exchange(word, word | agreed, Ordering::Release, Ordering::Relaxed);
+        let _ = self.hints.fenced.compare_exchange(word, word | agreed, Ordering::Release, Ordering::Relaxed);
     }
 
     /// For a thread that is about to sleep: it may be woken next.
@@ -191,7 +191,7 @@ impl Bell<'_> {
     /// Wakes one waiter if there may be any. What it waits for has been stored before.
     #[inline]
     pub(crate) fn ring_if_parked(self) {
-        if self.parking.may_be_parked(self.end, self.fenced) {
+        if self.parking.may_be_parked(self.end, &self.hints.fenced) {
             self.ring_slowly();
         }
     }
@@ -200,7 +200,7 @@ impl Bell<'_> {
     #[cold]
     pub(crate) fn ring_slowly(self) {
         // Acquire: as there.
-        let fenced = if cfg!(loom) { 0 } else { self.fenced.load(Ordering::Acquire) & self.end.fenced() };
+        let fenced = if cfg!(loom) { 0 } else { self.hints.fenced.load(Ordering::Acquire) & self.end.fenced() };
         if fenced != 0 {
             // Partner: the real fence in `fence_to_look`.
             fence(Ordering::SeqCst);
@@ -236,11 +236,11 @@ impl Bell<'_> {
     #[cold]
     fn take_back(self) {
         let (asked, agreed) = (self.end.asked(), self.end.agreed());
-        let word = self.fenced.load(Ordering::Relaxed);
+        let word = self.hints.fenced.load(Ordering::Relaxed);
         if word & asked != 0 {
             let without = (word & !(asked | agreed)).wrapping_add(TAKEN_BACK);
             // Release, partner: the Acquire in `may_be_parked`. Where it fails, the next ringer tries.
-            let _ = self.fenced.compare_exchange(word, without, Ordering::AcqRel, Ordering::Relaxed);
+            let _ = self.hints.fenced.compare_exchange(word, without, Ordering::AcqRel, Ordering::Relaxed);
         }
     }
 
@@ -263,6 +263,7 @@ impl Bell<'_> {
         fence(Ordering::SeqCst);
         // In any case, also where another ringer was first: that one wakes only one.
         self.parking.word.fetch_add(RING, Ordering::AcqRel);
+        self.stamp();
         sys::wake(&self.parking.word, u32::MAX >> 1);
         for door in 0..DOORS as u32 {
             if self.parking.take_bit(door) {
@@ -284,6 +285,7 @@ impl Bell<'_> {
     }
 
     fn wake_one(self) {
+        self.stamp();
         fault!("bell rung, nobody woken");
         let turn = &self.parking.turn;
         let whose = turn.load(Ordering::Relaxed);
@@ -334,9 +336,19 @@ impl Bell<'_> {
         })
     }
 
-    /// Sleeps until rung, but no longer than `limit`.
-    pub(crate) fn sleep(self, ticket: Ticket, limit: Duration) {
-        sys::sleep(&self.parking.word, ticket.0, limit);
+    /// Leaves word of when the ring was, from which a waiter tells what waking takes (see [`crate::spin`]).
+    fn stamp(self) {
+        #[cfg(not(loom))]
+        {
+            use crate::spin::clock::{Clock, MachineClock};
+            // Relaxed: the waiter finds it once the kernel has woken it, or measures nothing.
+            self.parking.rung.store(MachineClock.now() as u32, Ordering::Relaxed);
+        }
+    }
+
+    /// Sleeps until rung, but no longer than `limit`. True if it slept, and was woken by a ring.
+    pub(crate) fn sleep(self, ticket: Ticket, limit: Duration) -> bool {
+        sys::sleep(&self.parking.word, ticket.0, limit)
     }
 }
 
@@ -351,11 +363,11 @@ mod sys {
         futex::wake(word, futex::Flags::empty(), sleepers).unwrap_or(0)
     }
 
-    pub(super) fn sleep(word: &AtomicU32, ticket: u32, limit: Duration) {
+    pub(super) fn sleep(word: &AtomicU32, ticket: u32, limit: Duration) -> bool {
         let limit =
             futex::Timespec { tv_sec: limit.as_secs().min(1 << 40) as i64, tv_nsec: limit.subsec_nanos().into() };
         // Rung, timed out, interrupted or changed meanwhile: the caller looks again in each case.
-        let _ = futex::wait(word, futex::Flags::empty(), ticket, Some(&limit));
+        futex::wait(word, futex::Flags::empty(), ticket, Some(&limit)).is_ok()
     }
 }
 
@@ -390,12 +402,14 @@ mod sys {
         woke
     }
 
-    pub(super) fn sleep(word: &AtomicU32, ticket: u32, _: Duration) {
+    pub(super) fn sleep(word: &AtomicU32, ticket: u32, _: Duration) -> bool {
         let mut queue = SLEEPERS.lock().unwrap();
-        if word.load(Ordering::Relaxed) == ticket {
+        let sleeps = word.load(Ordering::Relaxed) == ticket;
+        if sleeps {
             queue.push((address(word), thread::current()));
             drop(queue);
             thread::park();
         }
+        sleeps
     }
 }

@@ -4,6 +4,8 @@
 //! its own; how that works stands in `mi7/src/message/private.rs`. A type with parameters is a message if its fields are,
 //! by bounds on the impl, and its assertions are evaluated for each instance, where a channel is made.
 
+mod pieces;
+
 use std::collections::HashSet;
 
 use proc_macro2::{Group, Literal, Span, TokenStream, TokenTree};
@@ -78,6 +80,7 @@ impl<'a> Expansion<'a> {
         };
         let align = input.shm.align.as_ref().map(|align| quote!(const ALIGN: ::core::primitive::usize = #align;));
         let checked = self.checked();
+        let pieces = self.pieces();
         let implementation = quote! {
             #[automatically_derived]
             unsafe impl #impl_generics #krate::ShmMessage for #ident #ty_generics #where_clause {
@@ -89,6 +92,7 @@ impl<'a> Expansion<'a> {
                 };
                 #align
                 #checked
+                #pieces
             }
         };
         if self.has_parameters {

@@ -166,6 +166,10 @@ impl Future for Arrival {
     type Output = ();
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
+        if self.arrivals.channel.is_inherited() {
+            // The thread is the parent's; there is an error to get.
+            return Poll::Ready(());
+        }
         match self.ticket {
             None => {
                 self.ticket = Some(Arrivals::register(&self.arrivals, context.waker(), self.deadline));
@@ -184,7 +188,9 @@ impl Future for Arrival {
 
 impl Drop for Arrival {
     fn drop(&mut self) {
-        if let Some(ticket) = self.ticket {
+        if let Some(ticket) = self.ticket
+            && !self.arrivals.channel.is_inherited()
+        {
             self.arrivals.lock().tasks.remove(&ticket);
         }
     }

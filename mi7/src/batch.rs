@@ -62,7 +62,7 @@ impl<T: Payload> Sender<T> {
                 Err(_) => break,
             }
             if sent.is_multiple_of(WAKE_EVERY) {
-                self.parts().0.wake_receivers();
+                self.parts().0.wake_receivers()?;
             }
         }
         Ok(sent)
@@ -70,20 +70,21 @@ impl<T: Payload> Sender<T> {
 
     #[inline(always)]
     fn send_quietly(&self, message: &T) -> Result<()> {
+        let ready = self.ready(message)?;
         let (channel, memory) = self.parts();
         let grant = match channel.claim_at_once(memory) {
             Some(grant) => grant,
-            None => match channel.try_claim(memory) {
+            None => match channel.try_claim_next(memory) {
                 Err(Error::Full) => {
                     // For those who are to make room.
-                    channel.wake_receivers();
-                    self.claim(message, || None)?
+                    channel.wake_receivers()?;
+                    self.claim(|| None)?
                 }
                 claimed => claimed?,
             },
         };
         let mut loan = self.loan_of(grant);
-        loan.write(message)?;
+        loan.write_ready(message, ready)?;
         loan.send_quietly()
     }
 
@@ -128,7 +129,7 @@ struct Wake<'a, T: Payload>(&'a Sender<T>);
 
 impl<T: Payload> Drop for Wake<'_, T> {
     fn drop(&mut self) {
-        self.0.parts().0.wake_receivers();
+        let _ = self.0.parts().0.wake_receivers();
     }
 }
 
@@ -146,13 +147,13 @@ impl<T: Payload> Loans<'_, T> {
     ///
     /// # Errors
     ///
-    /// [`Error::Unwritten`], if none was written.
+    /// [`Error::Unwritten`], if none was written. [`Error::Forked`]: the loans are the parent process's.
     pub fn send(mut self) -> Result<usize> {
         let mut sent = 0;
         for loan in self.loans.drain(..) {
             sent += usize::from(loan.send_quietly().is_ok());
         }
-        self.sender.parts().0.wake_receivers();
+        self.sender.parts().0.wake_receivers()?;
         if sent == 0 { Err(Error::Unwritten) } else { Ok(sent) }
     }
 }

@@ -347,8 +347,11 @@ impl<T: Payload> Options<T> {
         self
     }
 
-    /// The directory of the channel's file; by default `/dev/shm/mi7-<uid>`, which is made with mode 0700. It has to be on a
-    /// file system that has `O_TMPFILE` (tmpfs, ext4, xfs, btrfs); only one in memory is fast.
+    /// The directory of the channel's file; by default `/dev/shm/mi7-<uid>`. If it does not exist,
+    /// it is made, with mode 0700 whatever the umask; those above it are not. It has to be on a
+    /// file system that has `O_TMPFILE` and `fallocate` (tmpfs, ext4, xfs, btrfs); only one in
+    /// memory is fast. A relative path counts from the working directory as it is when the channel
+    /// is made or opened.
     #[must_use]
     pub fn directory(mut self, directory: impl AsRef<Path>) -> Self {
         self.directory = Some(directory.as_ref().to_path_buf());
@@ -367,33 +370,46 @@ impl<T: Payload> Options<T> {
     ///
     /// # Errors
     ///
-    /// [`Error::AlreadyExists`], [`Error::InvalidName`], [`Error::InvalidOption`], [`Error::NoSpace`],
-    /// [`Error::PermissionDenied`], [`Error::UnsafeDirectory`], [`Error::Os`]; with [`max_deliveries`](Self::max_deliveries) also
-    /// [`Error::Mismatch`] and [`Error::NotAChannel`], if there is a `<name>.dead` that does not fit. Nothing was made then.
+    /// [`Error::AlreadyExists`], [`Error::InvalidName`], [`Error::InvalidOption`],
+    /// [`Error::NoSpace`], [`Error::NoDirectory`], [`Error::PermissionDenied`],
+    /// [`Error::UnsafeDirectory`], [`Error::Os`]; with [`max_deliveries`](Self::max_deliveries)
+    /// also [`Error::Mismatch`] and [`Error::NotAChannel`], if there is a `<name>.dead` that does
+    /// not fit. Nothing was made then.
     pub fn create(&self, name: &str) -> Result<SharedChannel<T>> {
         let kind = T::kind();
+        let location = self.location(name)?;
+        let path = location.path();
         let spec = Spec {
-            payload: self.payload(&kind)?,
-            capacity: self.slots(&kind)?,
+            payload: self.payload(&kind, &path)?,
+            capacity: self.slots(&kind, &path)?,
             align: kind.align,
             encoding: kind.encoding as u32,
             fingerprint: kind.fingerprint,
             schema: &kind.schema,
-            mode: self.file_mode()?,
-            max_deliveries: self.deliveries()?,
+            mode: self.file_mode(&path)?,
+            max_deliveries: self.deliveries(&path)?,
             single_sender: self.single_sender,
             single_receiver: self.single_receiver,
         };
-        Channel::create(self.location(name)?, &spec).map(|core| SharedChannel::new(core, self))
+        if spec.max_deliveries != 0 {
+            // The layer below looks at it too, but cannot say in what two types differ.
+            let letters = location.dead_letters()?;
+            if let Ok(info) = Info::read(&letters) {
+                accept_type(&kind, &info, &letters.path())?;
+            }
+        }
+        Channel::create(location, &spec).map(|core| SharedChannel::new(core, self))
     }
 
     /// Opens a channel.
     ///
     /// # Errors
     ///
-    /// [`Error::NotFound`], [`Error::InvalidName`], [`Error::Mismatch`] for a channel of another message type or other
-    /// options, [`Error::NotAChannel`], [`Error::TableFull`], [`Error::PermissionDenied`], [`Error::UnsafeDirectory`],
-    /// [`Error::Os`]. The channel and those who use it are left alone then.
+    /// [`Error::NotFound`], [`Error::NoDirectory`], [`Error::InvalidName`], [`Error::Mismatch`] for
+    /// a channel of another message type or other options, [`Error::NotAChannel`],
+    /// [`Error::TableFull`], [`Error::PermissionDenied`], [`Error::UnsafeDirectory`],
+    /// [`Error::NoSpace`] for a file with holes that cannot be filled, [`Error::Os`]. The channel
+    /// and those who use it are left alone then.
     pub fn open(&self, name: &str) -> Result<SharedChannel<T>> {
         let location = self.location(name)?;
         let path = location.path();
@@ -408,13 +424,15 @@ impl<T: Payload> Options<T> {
     pub fn open_or_create(&self, name: &str) -> Result<SharedChannel<T>> {
         // Who loses the race to make it opens it, unless it was removed again meanwhile.
         const ATTEMPTS: usize = 100;
-        for _ in 0..ATTEMPTS {
+        for attempt in 0..ATTEMPTS {
             match self.open(name) {
                 Err(Error::NotFound { .. }) => {}
                 other => return other,
             }
             match self.create(name) {
                 Err(Error::AlreadyExists { .. }) => {}
+                // The directory was there, and was removed just now.
+                Err(Error::NoDirectory { .. }) if attempt + 1 < ATTEMPTS => {}
                 other => return other,
             }
         }
@@ -426,8 +444,9 @@ impl<T: Payload> Options<T> {
     }
 
     /// Bytes of a slot's payload.
-    fn payload(&self, kind: &Kind) -> Result<u64> {
+    fn payload(&self, kind: &Kind, path: &Path) -> Result<u64> {
         let invalid = |found: usize, expected: &str| Error::InvalidOption {
+            path: path.to_owned(),
             option: "max_message_size",
             found: found.to_string(),
             expected: expected.into(),
@@ -447,28 +466,30 @@ impl<T: Payload> Options<T> {
         }
     }
 
-    fn slots(&self, kind: &Kind) -> Result<u32> {
+    fn slots(&self, kind: &Kind, path: &Path) -> Result<u32> {
         match self.capacity {
             Some(asked) => u32::try_from(asked).ok().filter(|slots| (1..=1 << 30).contains(slots)).ok_or_else(|| {
                 Error::InvalidOption {
+                    path: path.to_owned(),
                     option: "capacity",
                     found: asked.to_string(),
                     expected: "1 to 1073741824".into(),
                 }
             }),
             None => {
-                let fitting = DEFAULT_BYTES / self.payload(kind)?.max(1);
+                let fitting = DEFAULT_BYTES / self.payload(kind, path)?.max(1);
                 Ok(fitting.clamp(4, u64::from(DEFAULT_CAPACITY)) as u32)
             }
         }
     }
 
     /// 0: without limit.
-    fn deliveries(&self) -> Result<u32> {
+    fn deliveries(&self, path: &Path) -> Result<u32> {
         match self.max_deliveries {
             None => Ok(0),
             Some(times @ 1..=mi7_core::MAX_DELIVERIES) => Ok(times),
             Some(times) => Err(Error::InvalidOption {
+                path: path.to_owned(),
                 option: "max_deliveries",
                 found: times.to_string(),
                 expected: format!("1 to {}", mi7_core::MAX_DELIVERIES),
@@ -476,11 +497,12 @@ impl<T: Payload> Options<T> {
         }
     }
 
-    fn file_mode(&self) -> Result<u32> {
+    fn file_mode(&self, path: &Path) -> Result<u32> {
         if self.mode & !0o777 == 0 && self.mode & 0o600 == 0o600 {
             return Ok(self.mode);
         }
         Err(Error::InvalidOption {
+            path: path.to_owned(),
             option: "mode",
             found: format!("{:04o}", self.mode),
             expected: "permission bits up to 0777 that let the owner read and write".into(),
@@ -493,40 +515,11 @@ impl<T: Payload> Options<T> {
         let mismatch = |what: &str, found: String, expected: String| {
             Err(Error::Mismatch { path: path.to_owned(), what: what.into(), found, expected })
         };
-        if info.encoding != kind.encoding as u32 {
-            let describe = |encoding, schema: &str| format!("{} (`{}`)", Encoding::describe(encoding), title(schema));
-            return mismatch(
-                "the encoding of its messages",
-                describe(info.encoding, &info.schema),
-                describe(kind.encoding as u32, &kind.schema),
-            );
-        }
-        if info.fingerprint != kind.fingerprint || info.schema != kind.schema {
-            return match schema::first_difference(&kind.schema, &info.schema) {
-                // Not in a field, but in what the whole is.
-                Some(difference) if difference.field == title(&kind.schema) => {
-                    mismatch("the message type", difference.theirs, difference.ours)
-                }
-                Some(difference) => mismatch(&difference.field, difference.theirs, difference.ours),
-                None => mismatch("the message type", info.schema.clone(), kind.schema),
-            };
-        }
-        let Geometry { capacity, payload, align, .. } = info.geometry;
+        accept_type(&kind, info, path)?;
+        let Geometry { capacity, payload, .. } = info.geometry;
         let bytes = |bytes: u64| format!("{bytes} bytes");
-        match kind.size {
-            Size::Fixed(size) if payload != size => {
-                return mismatch("the size of a message", bytes(payload), bytes(size));
-            }
-            Size::UpTo { overhead } if payload < overhead => {
-                return mismatch("the size of a message", bytes(payload), format!("at least {overhead} bytes"));
-            }
-            _ => {}
-        }
-        if align < kind.align {
-            return mismatch("the alignment of a message", bytes(align.into()), bytes(kind.align.into()));
-        }
-        if self.max_message_size.is_some() && payload != self.payload(&kind)? {
-            let asked = self.payload(&kind)?;
+        if self.max_message_size.is_some() && payload != self.payload(&kind, path)? {
+            let asked = self.payload(&kind, path)?;
             let overhead = asked - self.max_message_size.unwrap_or(0) as u64;
             return mismatch("max_message_size", bytes(payload - overhead), bytes(asked - overhead));
         }
@@ -541,15 +534,60 @@ impl<T: Payload> Options<T> {
                 return mismatch(option, "many of them".into(), "one at a time".into());
             }
         }
-        if self.max_deliveries.is_some() && self.deliveries()? != info.max_deliveries {
+        if self.max_deliveries.is_some() && self.deliveries(path)? != info.max_deliveries {
             let limit = match info.max_deliveries {
                 0 => "no limit".to_owned(),
                 times => times.to_string(),
             };
-            return mismatch("max_deliveries", limit, self.deliveries()?.to_string());
+            return mismatch("max_deliveries", limit, self.deliveries(path)?.to_string());
         }
         Ok(())
     }
+}
+
+/// Whether the messages of a channel are of this kind.
+fn accept_type(kind: &Kind, info: &Info, path: &Path) -> Result<()> {
+    let mismatch = |what: &str, found: String, expected: String| {
+        Err(Error::Mismatch { path: path.to_owned(), what: what.into(), found, expected })
+    };
+    if info.encoding != kind.encoding as u32 {
+        let describe = |encoding, schema: &str| format!("{} (`{}`)", Encoding::describe(encoding), title(schema));
+        return mismatch(
+            "the encoding of its messages",
+            describe(info.encoding, &info.schema),
+            describe(kind.encoding as u32, &kind.schema),
+        );
+    }
+    if info.fingerprint != kind.fingerprint || info.schema != kind.schema {
+        if kind.encoding != Encoding::Archive {
+            // Of these types there is no more than the name.
+            let quoted = |schema| format!("`{}`", title(schema));
+            return mismatch("the message type", quoted(&info.schema), quoted(&kind.schema));
+        }
+        return match schema::first_difference(&kind.schema, &info.schema) {
+            // Not in a field, but in what the whole is.
+            Some(difference) if difference.field == title(&kind.schema) => {
+                mismatch("the message type", difference.theirs, difference.ours)
+            }
+            Some(difference) => mismatch(&difference.field, difference.theirs, difference.ours),
+            None => mismatch("the message type", info.schema.clone(), kind.schema.clone()),
+        };
+    }
+    let Geometry { payload, align, .. } = info.geometry;
+    let bytes = |bytes: u64| format!("{bytes} bytes");
+    match kind.size {
+        Size::Fixed(size) if payload != size => {
+            return mismatch("the size of a message", bytes(payload), bytes(size));
+        }
+        Size::UpTo { overhead } if payload < overhead => {
+            return mismatch("the size of a message", bytes(payload), format!("at least {overhead} bytes"));
+        }
+        _ => {}
+    }
+    if align < kind.align {
+        return mismatch("the alignment of a message", bytes(align.into()), bytes(kind.align.into()));
+    }
+    Ok(())
 }
 
 impl<T: Payload> Clone for Options<T> {

@@ -8,22 +8,41 @@
 //! └──────────────┴───────────────────────────┘   integers of variable length
 //! ```
 //!
-//! The bytes are encoded in the slot itself. A [`Message`] is read there too: [`MessageView::data`] is the slot's own bytes.
-//! Any other type has to be decoded to be looked at, which happens once, when it is received.
+//! A [`Message`] is encoded in the slot itself and read there too: [`MessageView::data`] is the slot's own bytes. Its size is
+//! known before. Any other type is encoded in a buffer first, and copied into the slot: so what cannot be sent takes no slot,
+//! and none waits for a `Serialize` that takes its time. It has to be decoded to be looked at, which happens once, when
+//! it is received.
+//!
+//! ```text
+//!  message  Message                       encode  value to bytes, or a Fault        check  is what a receiver gets the same?
+//!                                         decode  bytes to value, or a Fault        fault  why not, in words
+//! ```
 //!
 //! # Why bincode 2.0.1
 //!
 //! It is the last release that is one (3.0.0 is empty), and is no longer maintained (RUSTSEC-2025-0141). What it is used for
-//! here is the fallback only, its format is specified, and nothing outside of this file names it.
+//! here is the fallback only, its format is specified, and nothing outside of this folder names it. How numbers and texts are
+//! written is its own; its serde part is used for [`Message`] only, as it bounds neither depth nor what takes no bytes.
 
-use core::fmt;
-use core::ptr::NonNull;
+mod check;
+mod decode;
+mod depth;
+mod encode;
+mod fault;
+mod message;
+#[cfg(test)]
+mod tests;
+
 use core::slice;
-use std::sync::Mutex;
 
+use bincode::error::EncodeError;
 use mi7_core::{Error, Result};
+use serde::Serialize;
 use serde::de::DeserializeOwned;
-use serde::{Deserialize, Serialize};
+
+pub use check::Buffer;
+use fault::Fault;
+pub use message::{Message, MessageView};
 
 use crate::payload::{Encoding, Kind, Payload, Size, Slot, View, sealed};
 use crate::schema;
@@ -32,153 +51,9 @@ use crate::schema;
 pub(crate) const BINCODE_OF: &str = "bincode of ";
 /// The length in front of the bytes.
 const PREFIX: usize = size_of::<u32>();
-/// What bincode adds to the data of a [`Message`] at the most: id, length and timestamp, nine bytes each.
-const MESSAGE_OVERHEAD: usize = 27;
 
 fn config() -> bincode::config::Configuration {
     bincode::config::standard()
-}
-
-/// Bytes with an id and a time: what a [`CrossProcessQueue`](crate::CrossProcessQueue) carries.
-///
-/// ```
-/// let message = mi7::Message::new("Hello, World!".to_string());
-/// assert_eq!(String::from_utf8_lossy(&message.data), "Hello, World!");
-/// assert_ne!(message.id, mi7::Message::new("again").id);
-/// ```
-#[derive(Serialize, Deserialize, Debug, Clone, PartialEq, Eq, Hash)]
-pub struct Message {
-    /// Unique among the messages of all processes: see [`Message::new`].
-    pub id: u64,
-    /// The bytes.
-    #[serde(with = "serde_bytes")]
-    pub data: Vec<u8>,
-    /// When it was made: nanoseconds since the Unix epoch.
-    pub timestamp: u64,
-}
-
-impl Message {
-    /// A message with a new id and the present time.
-    ///
-    /// A process draws the first of its ids at random from all 64-bit numbers and counts on from there (and draws anew after
-    /// a `fork`). Two processes that make a thousand million messages each have an id in common with a probability of
-    /// one in nine thousand million.
-    pub fn new(data: impl Into<Vec<u8>>) -> Self {
-        Message { id: next_id(), data: data.into(), timestamp: mi7_core::unix_nanos() }
-    }
-}
-
-/// The process that draws ids, and the next one.
-static NEXT_ID: Mutex<Option<(u32, u64)>> = Mutex::new(None);
-
-fn next_id() -> u64 {
-    let mut next = NEXT_ID.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-    let process = std::process::id();
-    let id = match *next {
-        Some((drawn_by, id)) if drawn_by == process => id,
-        _ => u64::from_le_bytes(mi7_core::random()),
-    };
-    *next = Some((process, id.wrapping_add(1)));
-    id
-}
-
-/// A received [`Message`], in place.
-pub struct MessageView {
-    /// As in [`Message`].
-    pub id: u64,
-    /// As in [`Message`]: nanoseconds since the Unix epoch.
-    pub timestamp: u64,
-    /// Invariant: bytes of the slot, which stays as it is while the view is used. It is only ever lent out by the
-    /// `Received` that holds the slot.
-    data: NonNull<[u8]>,
-}
-
-// SAFETY: it stands for a `&[u8]` and two numbers.
-unsafe impl Send for MessageView {}
-// SAFETY: as for Send.
-unsafe impl Sync for MessageView {}
-
-impl MessageView {
-    /// The bytes, where they lie in shared memory.
-    pub fn data(&self) -> &[u8] {
-        // SAFETY: the invariant of the field.
-        unsafe { self.data.as_ref() }
-    }
-
-    /// A copy of the message that is the caller's own.
-    pub fn to_message(&self) -> Message {
-        Message { id: self.id, data: self.data().to_vec(), timestamp: self.timestamp }
-    }
-}
-
-impl fmt::Debug for MessageView {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("MessageView")
-            .field("id", &self.id)
-            .field("data", &self.data())
-            .field("timestamp", &self.timestamp)
-            .finish()
-    }
-}
-
-impl View for MessageView {
-    type Target = MessageView;
-
-    fn target(&self) -> &MessageView {
-        self
-    }
-}
-
-/// What a [`Message`] looks like where it lies.
-#[derive(Deserialize)]
-struct Borrowed<'a> {
-    id: u64,
-    #[serde(borrow)]
-    data: &'a [u8],
-    timestamp: u64,
-}
-
-impl sealed::Sealed for Message {}
-
-impl Payload for Message {
-    type Target = MessageView;
-    type View = MessageView;
-
-    fn kind() -> Kind {
-        let schema = "message of bytes".to_owned();
-        Kind {
-            encoding: Encoding::Message,
-            fingerprint: schema::hash(schema.as_bytes()),
-            schema,
-            size: Size::UpTo { overhead: (PREFIX + MESSAGE_OVERHEAD) as u64 },
-            align: 8,
-        }
-    }
-
-    fn fits(&self, len: usize) -> Result<()> {
-        let max = len - PREFIX - MESSAGE_OVERHEAD;
-        if self.data.len() > max {
-            return Err(Error::TooLarge { size: self.data.len(), max });
-        }
-        Ok(())
-    }
-
-    unsafe fn write(&self, slot: Slot) -> Result<()> {
-        self.fits(slot.len)?;
-        // SAFETY: the caller's promise.
-        unsafe { encode(self, slot) }
-    }
-
-    unsafe fn view(slot: Slot) -> Result<MessageView> {
-        // SAFETY: the caller's promise.
-        let bytes = unsafe { encoded(slot) }?;
-        let message: Borrowed<'_> = decode(bytes, bincode::serde::borrow_decode_from_slice(bytes, config()))?;
-        Ok(MessageView { id: message.id, timestamp: message.timestamp, data: message.data.into() })
-    }
-
-    fn take(view: MessageView) -> Message {
-        view.to_message()
-    }
 }
 
 /// Any type with serde's traits, sent as bincode.
@@ -204,7 +79,35 @@ impl Payload for Message {
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 ///
-/// Bincode does not describe itself: of the type, an opening process compares no more than the name.
+/// Bincode does not describe itself: of the type, an opening process compares no more than the name. If two programs have
+/// different versions of a type of one name, what the one sends is [`Error::Corrupt`] for the other, or another value.
+///
+/// # What can be sent
+///
+/// Every send does beforehand what a receiver will do: it decodes what it has encoded, and encodes what comes out once more. The
+/// message is sent if that gives the same bytes (or the same but for the order of elements, as for a `HashSet`). Otherwise the
+/// send is an [`Error::Encoding`], and takes no slot. So a receiver gets what was sent, as far as the type's own `Serialize`
+/// shows it, whatever `Serialize` and `Deserialize` do. Refused are
+///
+/// - what asks the format for names, or for what comes next: `skip_serializing_if`, `untagged` and internally tagged enums,
+///   `flatten`, `serde_json::Value`;
+/// - values whose `Deserialize` refuses them or makes other values of them, and enums with variants that only one of the two
+///   skips or both do, if that gives the others other numbers;
+/// - values whose `Serialize` writes something else each time, such as the time;
+/// - values that are nested more than 128 levels deep, where each struct, tuple, list, map and variant with content is a level (and
+///   256 with options and newtypes; fewer where these are larger than 128 bytes); more than 65,536 elements of lists that have
+///   no bytes of their own, such as `()`.
+///
+/// A field with `#[serde(skip)]` is the type's own decision: a receiver gets its default.
+///
+/// The price is paid by the sender, before it has a slot: sending takes about as long as receiving does, and half as long again.
+/// `Deserialize` is called in the sending thread, too. For messages where this matters there are [`ShmMessage`](crate::ShmMessage)s
+/// and [`Message`]s.
+///
+/// # What is received
+///
+/// Bytes that are damaged or forged are [`Error::Corrupt`] in bounded time, memory and stack, by the same limits. In a
+/// build without optimization, a value at the limit takes some 300 KiB of the receiving thread's stack.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Bincode<T>(pub T);
 
@@ -221,9 +124,10 @@ impl<T> sealed::Sealed for Bincode<T> {}
 impl<T: Serialize + DeserializeOwned + 'static> Payload for Bincode<T> {
     type Target = T;
     type View = Bincode<T>;
+    type Ready = Buffer;
 
     fn kind() -> Kind {
-        let schema = format!("{BINCODE_OF}{}", plain_name(std::any::type_name::<T>()));
+        let schema = format!("{BINCODE_OF}{}", name::<T>());
         Kind {
             encoding: Encoding::Bincode,
             fingerprint: schema::hash(schema.as_bytes()),
@@ -233,24 +137,24 @@ impl<T: Serialize + DeserializeOwned + 'static> Payload for Bincode<T> {
         }
     }
 
-    fn fits(&self, len: usize) -> Result<()> {
-        let max = most(len - PREFIX);
-        match encoded_size(&self.0) {
-            Ok(size) if size > max => Err(Error::TooLarge { size, max }),
-            Ok(_) => Ok(()),
-            Err(error) => Err(Error::Encoding { why: error.to_string() }),
-        }
+    fn ready(&self, room: usize) -> Result<Buffer> {
+        check::ready(&self.0, most(room - PREFIX))
     }
 
-    unsafe fn write(&self, slot: Slot) -> Result<()> {
+    unsafe fn write(&self, ready: Buffer, slot: Slot) -> Result<()> {
+        let bytes = ready.bytes();
+        let copy = |room: &mut [u8]| {
+            room.get_mut(..bytes.len()).ok_or(EncodeError::UnexpectedEnd)?.copy_from_slice(bytes);
+            Ok(bytes.len())
+        };
         // SAFETY: the caller's promise.
-        unsafe { encode(&self.0, slot) }
+        unsafe { put(slot, copy) }.map_err(|_| Error::TooLarge { size: bytes.len(), max: most(slot.len - PREFIX) })
     }
 
     unsafe fn view(slot: Slot) -> Result<Bincode<T>> {
         // SAFETY: the caller's promise.
         let bytes = unsafe { encoded(slot) }?;
-        decode(bytes, decode_within_limits(bytes)).map(Bincode)
+        decode::decode(bytes).map(Bincode).map_err(|fault| corrupt::<T>(&fault))
     }
 
     fn take(view: Bincode<T>) -> Bincode<T> {
@@ -258,7 +162,20 @@ impl<T: Serialize + DeserializeOwned + 'static> Payload for Bincode<T> {
     }
 }
 
+#[cold]
+fn corrupt<T>(found: &Fault) -> Error {
+    Error::Corrupt {
+        what: "encoded message",
+        found: found.to_string(),
+        expected: format!("the bincode of one `{}`", name::<T>()),
+    }
+}
+
 /// The name of a type without the paths, which differ between the crates that declare it.
+fn name<T>() -> String {
+    plain_name(std::any::type_name::<T>())
+}
+
 fn plain_name(path: &str) -> String {
     let mut name = String::new();
     for part in path.split_inclusive(|c: char| !(c.is_alphanumeric() || c == '_' || c == ':')) {
@@ -267,45 +184,25 @@ fn plain_name(path: &str) -> String {
     name
 }
 
+/// Lets the bytes of a message be put into a slot, and puts their number before them.
+///
 /// # Safety
 ///
 /// As [`Payload::write`].
-unsafe fn encode<T: Serialize>(value: &T, slot: Slot) -> Result<()> {
+#[inline]
+unsafe fn put(slot: Slot, write: impl FnOnce(&mut [u8]) -> Result<usize, EncodeError>) -> Result<(), EncodeError> {
     // SAFETY: the slot's bytes are there, initialized as all shared memory is, and by the caller's promise nobody else's.
     let bytes = unsafe { slice::from_raw_parts_mut(slot.at.as_ptr(), slot.len) };
     let (prefix, body) = bytes.split_at_mut(PREFIX);
     let most = most(body.len());
-    match bincode::serde::encode_into_slice(value, &mut body[..most], config()) {
-        Ok(len) => {
-            prefix.copy_from_slice(&(len as u32).to_le_bytes());
-            Ok(())
-        }
-        Err(bincode::error::EncodeError::UnexpectedEnd) => Err(match encoded_size(value) {
-            Ok(size) => Error::TooLarge { size, max: most },
-            Err(error) => Error::Encoding { why: error.to_string() },
-        }),
-        Err(error) => Err(Error::Encoding { why: error.to_string() }),
-    }
+    let len = write(&mut body[..most])?;
+    prefix.copy_from_slice(&(len as u32).to_le_bytes());
+    Ok(())
 }
 
 /// The most bytes that fit into `len` and whose length fits into its four bytes.
 fn most(len: usize) -> usize {
     len.min(u32::MAX as usize)
-}
-
-/// How many bytes a value takes.
-#[cold]
-fn encoded_size<T: Serialize>(value: &T) -> Result<usize, bincode::error::EncodeError> {
-    struct Count(usize);
-    impl bincode::enc::write::Writer for Count {
-        fn write(&mut self, bytes: &[u8]) -> Result<(), bincode::error::EncodeError> {
-            self.0 += bytes.len();
-            Ok(())
-        }
-    }
-    let mut count = Count(0);
-    bincode::serde::encode_into_writer(value, &mut count, config())?;
-    Ok(count.0)
 }
 
 /// The bytes in a slot.
@@ -323,55 +220,4 @@ unsafe fn encoded<'a>(slot: Slot) -> Result<&'a [u8]> {
         found: format!("{len} bytes"),
         expected: format!("at most {}", body.len()),
     })
-}
-
-/// Decodes a value of `bytes` bytes, and lets a length among them that cannot be true ask for no more memory than they could hold.
-///
-/// Bincode's limit counts what values take when they are decoded: of a number that was written in one byte up to 16. It has to be a
-/// constant.
-fn decode_within_limits<T: DeserializeOwned>(bytes: &[u8]) -> Result<(T, usize), bincode::error::DecodeError> {
-    use bincode::serde::decode_from_slice as decode;
-    match bytes.len() {
-        0..0x1000 => decode(bytes, config().with_limit::<0x1_0000>()),
-        0x1000..0x1_0000 => decode(bytes, config().with_limit::<0x10_0000>()),
-        0x1_0000..0x10_0000 => decode(bytes, config().with_limit::<0x100_0000>()),
-        0x10_0000..0x100_0000 => decode(bytes, config().with_limit::<0x1000_0000>()),
-        0x100_0000..0x1000_0000 => decode(bytes, config().with_limit::<0x1_0000_0000>()),
-        // A message has at most 2³² bytes.
-        _ => decode(bytes, config().with_limit::<0x10_0000_0000>()),
-    }
-}
-
-fn decode<T>(bytes: &[u8], decoded: Result<(T, usize), bincode::error::DecodeError>) -> Result<T> {
-    let corrupt = |found| Error::Corrupt { what: "message", found, expected: "the bincode of one value".into() };
-    match decoded {
-        Ok((value, used)) if used == bytes.len() => Ok(value),
-        Ok((_, used)) => Err(corrupt(format!("{} bytes behind it", bytes.len() - used))),
-        Err(error) => Err(corrupt(error.to_string())),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_message_of_the_largest_numbers_fits_its_overhead() {
-        let message = Message { id: u64::MAX, data: vec![9; 70_000], timestamp: u64::MAX };
-        let bytes = bincode::serde::encode_to_vec(&message, config()).unwrap();
-        assert!(bytes.len() <= message.data.len() + MESSAGE_OVERHEAD);
-    }
-
-    #[test]
-    fn names_lose_their_paths_and_nothing_else() {
-        assert_eq!(plain_name("my_crate::jobs::Job"), "Job");
-        assert_eq!(plain_name("alloc::vec::Vec<(a::B, core::option::Option<u8>)>"), "Vec<(B, Option<u8>)>");
-        assert_eq!(plain_name("[a::B; 3]"), "[B; 3]");
-    }
-
-    #[test]
-    fn ids_are_counted_from_a_random_start() {
-        let first = Message::new("a").id;
-        assert!(first > 1 << 32, "random 64-bit numbers below 2^32 do not happen");
-    }
 }

@@ -90,8 +90,11 @@
 //! - *Nothing is lost with a future that is dropped*, at whatever `.await`: a message or a slot is taken in the poll that returns it,
 //!   and who was woken and then dropped wakes the next one who waits. `tokio::select!` in a loop is the normal use.
 //! - *One is woken for each message*, in turn: tasks, threads and processes that wait on one channel do not starve each other.
-//! - *Waiting costs nothing.* The kernel wakes the runtime, by a FIFO beside the channel and a timer that goes off ten times a second
-//!   to look for the dead: two descriptors for each runtime and directory of channels, however many channels there are, and no thread.
+//! - *Waiting costs nothing.* The kernel wakes the runtime, by a FIFO beside the channel and a
+//!   timer that goes off ten times a second to look for the dead: two descriptors for each runtime
+//!   and directory of channels, however many channels there are, and no thread. (Where no FIFO can
+//!   be made, because the directory was removed, is full or may not be written to, it is a pipe,
+//!   and processes of other users are not able to wake the runtime: it then looks by its timer.)
 //! - A runtime may end with leases held: they are dropped with their futures, as at any other time. Handles may be used in several
 //!   runtimes, and a future may change its runtime.
 //! - For other event loops, without any feature, [`Receiver::watch`] and [`Sender::watch`] give a descriptor.
@@ -103,8 +106,8 @@
 //! 3. A message is received once, and again only if the one who had it died, panicked or put it back; then
 //!    [`Received::deliveries`] tells.
 //!    With [`Options::max_deliveries`] one that was received so often in vain goes to the channel `<name>.dead`.
-//! 4. A process that dies, however and wherever, holds nobody up for longer than about 0.2 s. One that is merely stopped
-//!    loses nothing.
+//! 4. A process that dies, however and wherever, holds nobody up for longer than about 0.2 s. (One
+//!    that dumps core is dead when the dump is written.) One that is merely stopped loses nothing.
 //! 5. A full channel makes the sender wait. Nothing is ever overwritten.
 //!
 //! And what is not:
@@ -112,8 +115,16 @@
 //! - A restart of the machine empties all channels.
 //! - Order is that of the claims: what is sent while another sender is at it, or behind a [`Loan`], is received after it. A
 //!   process that is *stopped* in the middle of a send holds up those behind it until it goes on or dies.
-//! - Handles do not survive `fork` in the child: use them in one process, and open the channel anew in the other. A child that
-//!   was forked without `exec` keeps its dead parent from being found out until it ends as well.
+//! - Handles stay the parent's after a `fork`. In the child, every call on an inherited handle returns [`Error::Forked`],
+//!   whatever the child does with it reaches nobody, and inherited messages can still be read. The child opens the channel
+//!   anew. (`Command`, `posix_spawn` and `vfork` are not concerned. A child of a bare `clone` or `_Fork` system call must not
+//!   touch what it inherited: the C library does not tell mi7 of it.)
+//! - A process that *dumps core* keeps what it holds until the dump is written, which takes seconds
+//!   for each GiB of its memory: the message that it had received comes to another one then, and
+//!   one that it was in the middle of sending holds up those behind it until then. Processes for
+//!   which that is too long do without a dump (`prctl(PR_SET_DUMPABLE, 0)`; `ulimit -c 0` is enough
+//!   where `/proc/sys/kernel/core_pattern` names a file), or keep large memory out of it (`madvise`
+//!   with `MADV_DONTDUMP`).
 //! - At most 254 handles opened apart (of which a process needs one) can have a channel open at once, and tasks of at most 256
 //!   runtimes wait on it.
 //!
@@ -125,6 +136,30 @@
 //! refused with an error and never used as an index, a length, a `bool` or an address. A file that is *truncated* while it
 //! is mapped cannot be survived by loads and stores: the kernel answers with SIGBUS. mi7 itself never truncates or reuses a
 //! file: removing and making a channel again gives a new one.
+//!
+//! # Where channels lie
+//!
+//! A channel is a file, by default in `/dev/shm/mi7-<uid>`; [`Options::directory`] chooses another
+//! directory. Handles that are open do not need the name: they go on if the file is removed, or the
+//! directory with all that is in it, or if either is moved. Who opens the name from then on gets
+//! another channel, or none; [`SharedChannel::is_removed`] tells. In a directory that was removed,
+//! a task that waits is woken as usual by processes of its user and pid namespace, by others within
+//! 0.1 s; and what was to go to `<name>.dead` stays in its slot.
+//!
+//! **systemd removes names.** When the last session of a user ends, `systemd-logind` removes all
+//! that this user has in `/dev/shm` (`RemoveIPC=yes`, the default; root and system users are
+//! spared). So a program that runs on after its user has logged out finds its channels gone by
+//! name. To keep them, do one of these:
+//!
+//! - run it as a system user (a service with `User=` and a uid below 1000);
+//! - `loginctl enable-linger USER`, so that the user counts as logged in;
+//! - `RemoveIPC=no` in `/etc/systemd/logind.conf`;
+//! - choose a directory on another tmpfs, such as one below `/run` that the service is given
+//!   (`RuntimeDirectory=`).
+//!
+//! The file has all its blocks when it is made, and whoever opens a copy of it (`cp`, a backup put
+//! back) gives it those it lacks, or is refused ([`Error::NoSpace`], [`Error::NotAChannel`]):
+//! nobody dies of SIGBUS when the file system is full.
 //!
 //! # What a call costs
 //!
@@ -261,7 +296,8 @@ pub fn receiver<T: Payload>(name: &str) -> Result<Receiver<T>> {
 ///
 /// # Errors
 ///
-/// [`Error::NotFound`], [`Error::InvalidName`], [`Error::PermissionDenied`].
+/// [`Error::NotFound`], [`Error::NoDirectory`], [`Error::InvalidName`],
+/// [`Error::PermissionDenied`].
 pub fn remove(name: &str) -> Result<()> {
     channel::remove(None, name)
 }

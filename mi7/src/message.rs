@@ -54,10 +54,13 @@ mod impls;
 pub(crate) mod private;
 mod refusal;
 
+use core::ptr::NonNull;
+
 use rkyv::bytecheck::CheckBytes;
 use rkyv::rancor::{Infallible, Strategy};
 use rkyv::{Archive, Deserialize, Serialize};
 
+use crate::archive;
 use crate::schema::Schema;
 
 pub use assertions::assert_message;
@@ -120,4 +123,33 @@ pub unsafe trait ShmMessage:
     /// channel of `Self` says `const { Self::CHECKED }`.
     #[doc(hidden)]
     const CHECKED: () = assert_message::<Self>();
+
+    /// Builds the archive piece by piece, so that no more of it is on the stack than of its largest piece. The derive does so
+    /// field by field, arrays do so element by element; see `archive`. Where this is not overridden, rkyv's resolver is built.
+    ///
+    /// # Safety
+    ///
+    /// The `size_of::<Self::Archived>()` bytes at `archive` are initialized, aligned to at least
+    /// `align_of::<Self::Archived>()`, and nobody else reads or writes them meanwhile.
+    #[doc(hidden)]
+    unsafe fn archive_at(&self, archive: NonNull<u8>) {
+        // SAFETY: the caller's promise.
+        unsafe { archive::write_whole(self, archive) };
+    }
+
+    /// Builds the native value of an archive piece by piece, as [`archive_at`](Self::archive_at) does the archive.
+    /// Afterwards the value is initialized.
+    ///
+    /// # Safety
+    ///
+    /// A valid `Self::Archived` is at `archive`; `native` is valid for writes, and aligned.
+    #[doc(hidden)]
+    unsafe fn native_at(archive: NonNull<u8>, native: NonNull<Self>) {
+        // SAFETY: the caller's promise.
+        unsafe { archive::read_whole(archive, native) };
+    }
+
+    /// The bytes of the largest piece that [`native_at`](Self::native_at) builds on the stack.
+    #[doc(hidden)]
+    const LARGEST_PIECE: usize = size_of::<Self>();
 }

@@ -29,20 +29,22 @@ pub trait Payload: Sized + sealed::Sealed + 'static {
     #[doc(hidden)]
     fn kind() -> Kind;
 
-    /// Whether the message is small enough for payloads of `len` bytes. Asked before waiting for room, so that who sends
-    /// what can never be sent does not wait first.
+    /// What is made of a message before there is a slot for it: its encoding, if it has one.
     #[doc(hidden)]
-    fn fits(&self, _len: usize) -> Result<()> {
-        Ok(())
-    }
+    type Ready: Send + Sync;
 
-    /// Writes the message into a slot.
+    /// Makes a message ready for slots of `room` bytes. Done before a slot is claimed: so a message that can never be sent
+    /// neither waits for one nor takes one.
+    #[doc(hidden)]
+    fn ready(&self, room: usize) -> Result<Self::Ready>;
+
+    /// Writes the message into a slot. It is ready for as many bytes as the slot has.
     ///
     /// # Safety
     ///
     /// The slot was made for this type ([`Kind`]), and nobody else reads or writes it meanwhile.
     #[doc(hidden)]
-    unsafe fn write(&self, slot: Slot) -> Result<()>;
+    unsafe fn write(&self, ready: Self::Ready, slot: Slot) -> Result<()>;
 
     /// Finds the message in a slot, and checks it.
     ///
@@ -156,8 +158,15 @@ impl<T: ShmMessage> Payload for T {
         }
     }
 
+    type Ready = ();
+
+    #[inline(always)]
+    fn ready(&self, _: usize) -> Result<()> {
+        Ok(())
+    }
+
     #[inline]
-    unsafe fn write(&self, slot: Slot) -> Result<()> {
+    unsafe fn write(&self, (): (), slot: Slot) -> Result<()> {
         // SAFETY: a slot made for this type has its archive's size and alignment; the rest is the caller's promise. Shared
         // memory is always initialized.
         unsafe { archive::write(self, slot.at) };

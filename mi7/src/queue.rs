@@ -1,6 +1,7 @@
 //! The queue of dynamically sized messages: [`CrossProcessQueue`].
 
 use core::borrow::Borrow;
+use core::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -11,8 +12,9 @@ use crate::receiver::Receiver;
 use crate::sender::Sender;
 use crate::{Error, Received};
 
-/// What can go wrong with a [`CrossProcessQueue`]. The texts are those of [`Error`].
-#[derive(Debug, thiserror::Error)]
+/// What can go wrong with a [`CrossProcessQueue`]. The texts are those of [`Error`], and `{:?}`
+/// shows the variant and the text, as there.
+#[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum SharedMemoryError {
     /// The queue could not be made.
@@ -31,10 +33,10 @@ pub enum SharedMemoryError {
     #[error("the queue is empty; wait with receive")]
     QueueEmpty,
     /// The queue was closed: nothing more can be sent.
-    #[error("the queue is closed")]
+    #[error("the queue is closed, for good; to go on, remove it and make it anew")]
     QueueClosed,
     /// The time given is up.
-    #[error("the time given for waiting is up")]
+    #[error("the time given for waiting is up; wait longer, or look at the queue's status for who is at the other end")]
     Timeout,
     /// The message is larger than the queue takes.
     #[error(
@@ -66,8 +68,32 @@ impl From<Error> for SharedMemoryError {
     }
 }
 
+impl fmt::Debug for SharedMemoryError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let variant = match self {
+            SharedMemoryError::CreationFailed(_) => "CreationFailed",
+            SharedMemoryError::AccessFailed(_) => "AccessFailed",
+            SharedMemoryError::LockFailed(_) => "LockFailed",
+            SharedMemoryError::QueueFull => "QueueFull",
+            SharedMemoryError::QueueEmpty => "QueueEmpty",
+            SharedMemoryError::QueueClosed => "QueueClosed",
+            SharedMemoryError::Timeout => "Timeout",
+            SharedMemoryError::MessageTooLarge { .. } => "MessageTooLarge",
+            SharedMemoryError::SerializationFailed(_) => "SerializationFailed",
+        };
+        write!(f, "{variant}: {self}")
+    }
+}
+
 /// As [`From`], for what goes wrong in making a queue.
 fn creation(error: Error) -> SharedMemoryError {
+    let error = match error {
+        // What it is called here.
+        Error::InvalidOption { path, option: "capacity", found, expected } => {
+            Error::InvalidOption { path, option: "max_messages", found, expected }
+        }
+        other => other,
+    };
     match SharedMemoryError::from(error) {
         SharedMemoryError::AccessFailed(text) => SharedMemoryError::CreationFailed(text),
         other => other,

@@ -146,6 +146,30 @@ impl<T: ShmMessage> Received<'_, T> {
     pub fn to_owned(&self) -> T {
         crate::archive::native(&**self)
     }
+
+    /// The native value, built on the heap: for messages that are too large for the stack. The message stays where it is.
+    ///
+    /// It is built field by field and element by element in the box. Only enums and options are built on the stack first; if
+    /// one of them is large, on the stack of a thread that is made for it and ended again.
+    ///
+    /// ```
+    /// # let directory = tempfile::tempdir()?;
+    /// type Frame = [Option<u8>; 8 << 20];
+    /// # let channel = mi7::SharedChannel::<Frame>::options().directory(directory.path()).capacity(1).create("frames")?;
+    /// # let (tx, rx) = channel.split();
+    /// let frame: Box<Frame> = vec![Some(7); 8 << 20].try_into().expect("so many pixels");
+    /// tx.send(&frame)?;
+    /// let received = rx.recv()?.to_boxed();
+    /// assert_eq!(received[4 << 20], Some(7));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Panics
+    ///
+    /// If the system has no memory for that thread.
+    pub fn to_boxed(&self) -> Box<T> {
+        crate::archive::boxed(&**self)
+    }
 }
 
 impl Received<'_, Message> {

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use mi7_core::{Channel, Grant, Memory};
 
+use crate::archive;
 use crate::channel::{SharedChannel, Status};
 use crate::message::ShmMessage;
 use crate::payload::{Payload, Slot};
@@ -43,7 +44,8 @@ impl<T: Payload> Sender<T> {
     /// [`Error::Encoding`]; [`Error::Exhausted`] after years. Nothing was sent then.
     #[inline(always)]
     pub fn send(&self, message: &T) -> Result<()> {
-        self.write(self.claim(message, || None)?, message)
+        let ready = self.ready(message)?;
+        self.write(self.claim(|| None)?, message, ready)
     }
 
     /// Sends a message if there is room now.
@@ -53,11 +55,12 @@ impl<T: Payload> Sender<T> {
     /// [`Error::Full`], and those of [`send`](Self::send). The message is still the caller's.
     #[inline(always)]
     pub fn try_send(&self, message: &T) -> Result<()> {
+        let ready = self.ready(message)?;
         let grant = match self.core().claim_at_once(&self.memory) {
             Some(grant) => grant,
             None => self.core().try_claim(&self.memory)?,
         };
-        self.write(grant, message)
+        self.write(grant, message, ready)
     }
 
     /// Sends a message, waiting for room no longer than `timeout`.
@@ -67,7 +70,8 @@ impl<T: Payload> Sender<T> {
     /// [`Error::Timeout`], and those of [`send`](Self::send). The message is still the caller's.
     #[inline(always)]
     pub fn send_timeout(&self, message: &T, timeout: Duration) -> Result<()> {
-        self.write(self.claim(message, || Instant::now().checked_add(timeout))?, message)
+        let ready = self.ready(message)?;
+        self.write(self.claim(|| Instant::now().checked_add(timeout))?, message, ready)
     }
 
     /// Lends out the next slot, to write the message into it bit by bit, waiting for room while the channel is full.
@@ -90,29 +94,32 @@ impl<T: Payload> Sender<T> {
         Ok(self.loan_of(self.core().try_claim(&self.memory)?))
     }
 
-    /// Claims a slot for a message, waiting only if the message can be sent at all.
+    /// Makes a message ready to be written to a slot. What cannot be is refused here, before it takes one.
+    #[inline(always)]
+    pub(crate) fn ready(&self, message: &T) -> Result<T::Ready> {
+        message.ready(self.core().info().geometry.payload as usize)
+    }
+
+    /// Claims a slot.
     ///
     /// What is called out of line is not given the message. So where it has just been built, it need never have been in memory before it is
     /// in the slot; and need not be loaded from where it was stored in other pieces, for which the processor would first wait until
     /// all that was stored before has reached the cache, the last message in its slot included.
     #[inline(always)]
-    pub(crate) fn claim(&self, message: &T, deadline: impl FnOnce() -> Option<Instant>) -> Result<Grant> {
+    pub(crate) fn claim(&self, deadline: impl FnOnce() -> Option<Instant>) -> Result<Grant> {
         if let Some(grant) = self.core().claim_at_once(&self.memory) {
             return Ok(grant);
         }
-        match self.core().try_claim(&self.memory) {
-            Err(Error::Full) => {
-                message.fits(self.channel.core().info().geometry.payload as usize)?;
-                self.core().claim_until(&self.memory, deadline())
-            }
+        match self.core().try_claim_next(&self.memory) {
+            Err(Error::Full) => self.core().claim_until(&self.memory, deadline()),
             other => other,
         }
     }
 
     #[inline(always)]
-    pub(crate) fn write(&self, grant: Grant, message: &T) -> Result<()> {
+    pub(crate) fn write(&self, grant: Grant, message: &T, ready: T::Ready) -> Result<()> {
         let mut loan = self.loan_of(grant);
-        loan.write(message)?;
+        loan.write_ready(message, ready)?;
         loan.send()
     }
 
@@ -204,8 +211,14 @@ impl<T: Payload> Loan<'_, T> {
     #[inline(always)]
     pub fn write(&mut self, message: &T) -> Result<()> {
         self.written = false;
+        let ready = self.sender.ready(message)?;
+        self.write_ready(message, ready)
+    }
+
+    #[inline(always)]
+    pub(crate) fn write_ready(&mut self, message: &T, ready: T::Ready) -> Result<()> {
         // SAFETY: the channel was made or opened for this type, and a granted slot is nobody else's.
-        unsafe { message.write(self.slot()) }?;
+        unsafe { message.write(ready, self.slot()) }?;
         self.written = true;
         Ok(())
     }
@@ -214,13 +227,12 @@ impl<T: Payload> Loan<'_, T> {
     ///
     /// # Errors
     ///
-    /// [`Error::Unwritten`]: nothing was sent, the slot went back.
+    /// [`Error::Unwritten`]: nothing was sent, the slot went back. [`Error::Forked`]: the loan is the parent process's.
     #[inline(always)]
     pub fn send(self) -> Result<()> {
         let channel = self.sender.core();
         self.send_quietly()?;
-        channel.wake_receivers();
-        Ok(())
+        channel.wake_receivers()
     }
 
     /// Sends what was written, and wakes nobody.
@@ -235,6 +247,51 @@ impl<T: Payload> Loan<'_, T> {
 }
 
 impl<T: ShmMessage> Loan<'_, T> {
+    /// Fills the slot with zeros, and gives access to the archive that this makes: numbers are 0, options are `None`, texts and
+    /// lists are empty. It counts as written, and can be filled in: a large message need not be anywhere else.
+    ///
+    /// ```
+    /// use mi7::FixedVec;
+    ///
+    /// #[mi7::message]
+    /// struct Frame {
+    ///     number: u64,
+    ///     pixels: FixedVec<u32, 1_000_000>,
+    /// }
+    ///
+    /// # let directory = tempfile::tempdir()?;
+    /// # let options = mi7::SharedChannel::<Frame>::options().directory(directory.path()).capacity(1);
+    /// # let (tx, rx) = options.create("frames")?.split();
+    /// let mut loan = tx.loan()?;
+    /// let frame = loan.zeroed()?;
+    /// frame.number = 7.into();
+    /// for brightness in 0..640 * 480 {
+    ///     frame.pixels.try_push(&brightness)?;
+    /// }
+    /// loan.send()?;
+    /// assert_eq!(rx.recv()?.pixels[9], 9);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Encoding`] if zeros are not a valid archive of the type, as with `NonZero` numbers, and enums whose variants all
+    /// have other discriminants. The slot counts as unwritten then.
+    pub fn zeroed(&mut self) -> Result<&mut T::Archived> {
+        self.written = false;
+        let at = self.slot().at;
+        // SAFETY: the slot has the archive's size, and while the loan lasts it is nobody else's.
+        unsafe { at.write_bytes(0, size_of::<T::Archived>()) };
+        // SAFETY: the same, and it has the archive's alignment; the bytes are initialized.
+        if let Err(invalid) = unsafe { archive::check::<T>(at) } {
+            let why = format!("zeros are not a valid archive of `{}`: {invalid}; write a value", T::SCHEMA.name);
+            return Err(Error::Encoding { why });
+        }
+        self.written = true;
+        // SAFETY: it has just been found to be valid, and while the loan lasts it is nobody else's.
+        Ok(unsafe { at.cast::<T::Archived>().as_mut() })
+    }
+
     /// The place of the archive, which counts as unwritten from now on, to be filled in without a native value (a frame straight from a camera, say). It holds
     /// whatever bytes an earlier message left.
     pub fn as_uninit(&mut self) -> &mut MaybeUninit<T::Archived> {

@@ -22,8 +22,11 @@ use crate::{Receiver, Sender};
 /// what comes free by its death, watches are not rung for it. Who has to notice that arms every 100 ms or so, as all other waiters do of
 /// their own accord.
 ///
-/// The descriptor is a FIFO of this watch alone, which is removed with it. What is in it is nobody's business: do not read from it.
-/// Dropped, a watch passes on what it was rung for.
+/// The descriptor is a FIFO of this watch alone, which is removed with it. What is in it is
+/// nobody's business: do not read from it. Where no FIFO can be made beside the channel, because
+/// the directory was removed, is full or may not be written to, it is a pipe. That one is reached
+/// by processes of the same user and pid namespace only: who has to hear of others arms every 100
+/// ms as well. Dropped, a watch passes on what it was rung for.
 ///
 /// ```
 /// use std::os::fd::AsFd;
@@ -70,8 +73,8 @@ impl<T: Payload> Receiver<T> {
     ///
     /// # Errors
     ///
-    /// [`Error::TableFull`](crate::Error::TableFull) if there are 256 of those, [`Error::PermissionDenied`](crate::Error::PermissionDenied)
-    /// and [`Error::Os`](crate::Error::Os) if no FIFO can be made beside the channel.
+    /// [`Error::TooManyRuntimes`](crate::Error::TooManyRuntimes) if there are 256 of those,
+    /// [`Error::Os`](crate::Error::Os) if the process has no descriptor left.
     pub fn watch(&self) -> Result<Watch> {
         mi7_core::Watch::for_messages(self.channel().core()).map(Watch)
     }

@@ -28,8 +28,27 @@ impl Namespace {
 
     /// `program`, to be started where `directory` is a tmpfs of `kib` KiB.
     pub fn on_small_tmpfs(self, directory: &Path, kib: u32, program: &str) -> Command {
-        let mut command = self.command(r#"mount -t tmpfs -o size="$1"k none "$2"; shift 2; exec "$@""#);
-        command.arg("sh").arg(kib.to_string()).arg(directory).arg(program);
+        self.on("tmpfs", &format!("size={kib}k"), directory, program)
+    }
+
+    /// `program`, to be started where `directory` is a new file system of that kind, mounted with
+    /// these options.
+    pub fn on(self, kind: &str, options: &str, directory: &Path, program: &str) -> Command {
+        let mut command = self.command(r#"mount -t "$1" -o "$2" none "$3"; shift 3; exec "$@""#);
+        command.args(["sh", kind, options]).arg(directory).arg(program);
         command
+    }
+
+    /// `program`, to be started where the file system in the file `image` is mounted on
+    /// `directory`.
+    pub fn on_image(self, image: &Path, directory: &Path, program: &str) -> Command {
+        let mut command = self.command(r#"mount -o loop "$1" "$2"; shift 2; exec "$@""#);
+        command.arg("sh").arg(image).arg(directory).arg(program);
+        command
+    }
+
+    /// `program`, to be started where `directory` exists, is empty, and cannot be written to.
+    pub fn without(self, directory: &Path, program: &str) -> Command {
+        self.on("tmpfs", "ro", directory, program)
     }
 }

@@ -70,7 +70,9 @@ impl Stage {
     pub fn actor_for_everybody(&self) -> PathBuf {
         let copy = self.path().join("everybody").join("actor");
         fs::create_dir(copy.parent().unwrap_or(&copy)).expect("a directory for the program");
-        fs::copy(&self.actor, &copy).expect("a copy of the program");
+        // By another process: a child that is forked while this one writes to it could not run it.
+        let copied = Command::new("cp").arg(&self.actor).arg(&copy).status();
+        assert!(copied.expect("cp").success());
         for path in [self.path(), copy.parent().unwrap_or(&copy), &copy] {
             fs::set_permissions(path, fs::Permissions::from_mode(0o755)).expect("permissions for all");
         }

@@ -50,6 +50,17 @@ fn green(arguments: &str) -> Outcome {
 }
 
 #[test]
+fn what_is_forked_is_not_found_in_the_accounts() {
+    for capacity in [1, 64] {
+        let outcome = green(&format!("--fork --seconds 4 --seed {capacity} --capacity {capacity}"));
+        assert!(outcome.count("kills") > 4.0 * 3.4 + 6.0, "{}", outcome.words);
+        assert!(outcome.count("sent") > 4000.0, "{}", outcome.words);
+    }
+    let outcome = chaos("--fork --seconds 3 --seed 5 --plant inherit");
+    assert!(!outcome.success && outcome.wrong().contains(&"lost"), "{}", outcome.words);
+}
+
+#[test]
 fn a_run_with_kills_and_stops_accounts_for_every_message() {
     for capacity in [1, 64] {
         let outcome = green(&format!("--seconds 4 --stop --seed {capacity} --capacity {capacity}"));

@@ -1,5 +1,6 @@
 //! Messages that kill their receivers: they are handed out so often and no more, and are never lost.
 
+use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant};
 
@@ -85,12 +86,17 @@ fn what_was_done_with_in_time_is_no_dead_letter() {
 
 #[test]
 fn a_message_whose_decoding_panics_does_not_come_for_ever() {
+    thread_local! {
+        /// A sender decodes what it sends, and that has to go well.
+        static SENT: Cell<bool> = const { Cell::new(false) };
+    }
+
     #[derive(Serialize)]
     struct Poison;
 
     impl<'de> Deserialize<'de> for Poison {
         fn deserialize<D: serde::Deserializer<'de>>(_: D) -> Result<Self, D::Error> {
-            std::panic::resume_unwind(Box::new("cannot be decoded"))
+            if SENT.get() { std::panic::resume_unwind(Box::new("cannot be decoded")) } else { Ok(Poison) }
         }
     }
 
@@ -98,6 +104,7 @@ fn a_message_whose_decoding_panics_does_not_come_for_ever() {
     let channel = stage.options::<Bincode<Poison>>().max_deliveries(5).create("poison").unwrap();
     let (tx, rx) = channel.split();
     tx.send(&Bincode(Poison)).unwrap();
+    SENT.set(true);
     for _ in 0..5 {
         assert!(catch_unwind(AssertUnwindSafe(|| drop(rx.try_recv()))).is_err());
     }
@@ -207,6 +214,44 @@ fn letters_that_came_to_be_of_another_type_lose_nothing() {
     mi7::remove_in(stage.path(), "numbers.dead").unwrap();
     assert!(matches!(rx.recv_timeout(Duration::from_millis(300)), Err(Error::Timeout)));
     assert_eq!((channel.status().waiting, channel.status().dead_letters), (0, 1));
+}
+
+#[test]
+fn a_message_that_one_process_could_not_move_is_moved_by_another_when_there_is_room() {
+    let stage = Stage::new(ACTOR);
+    let first: SharedChannel<u64> = stage.options().capacity(2).max_deliveries(1).create("numbers").unwrap();
+    let dead = stage.options::<u64>().open("numbers.dead").unwrap();
+    for stuffing in [100, 101] {
+        dead.sender().send(&stuffing).unwrap();
+    }
+    let (tx, rx) = first.split();
+    tx.send(&13).unwrap();
+    rx.recv().unwrap().requeue();
+    assert!(matches!(rx.try_recv(), Err(Error::Empty)), "there is no room for it");
+    // Whoever found that out is idle from here on. Those who wait, and those who only poll, see to it.
+    for polls in [false, true] {
+        let other = stage.options::<u64>().open("numbers").unwrap().receiver();
+        if polls {
+            tx.send(&14).unwrap();
+            rx.recv().unwrap().requeue();
+            assert!(matches!(rx.try_recv(), Err(Error::Empty)), "there is no room for it");
+        }
+        let mut letters = Vec::new();
+        let begun = Instant::now();
+        while letters.last().is_none_or(|letter| *letter >= 100) {
+            assert!(begun.elapsed() < SOON, "stranded: {letters:?}, {:?}", first.status());
+            if let Ok(letter) = dead.receiver().try_recv() {
+                letters.push(letter.to_native());
+            }
+            let got = if polls { other.try_recv() } else { other.recv_timeout(Duration::from_millis(20)) };
+            assert!(matches!(got, Err(Error::Empty | Error::Timeout)));
+        }
+        assert_eq!(letters.last(), Some(&if polls { 14 } else { 13 }));
+        for stuffing in [100, 101] {
+            dead.sender().send(&stuffing).unwrap();
+        }
+    }
+    assert_eq!((first.status().waiting, first.status().dead_letters), (0, 2));
 }
 
 #[test]

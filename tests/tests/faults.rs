@@ -28,6 +28,7 @@ const PARTS: &[(&str, &[&str])] = &[
     ("bury", &[]),
     ("bury in vain", &[]),
     ("receive", &["hold a lease", "hold a loan"]),
+    ("receive", &["hold a bias"]),
     ("receive in tasks", &[]),
     ("send in tasks", &[]),
     ("wake tasks", &[]),
@@ -161,7 +162,10 @@ fn play(point: &str, passing: u32, capacity: usize, part: &str, before: &[&str],
         if !before.is_empty() && begun.elapsed() < Duration::from_millis(100) {
             return;
         }
-        fill(&mut sent, 1);
+        // Whoever finds a message that cannot be moved looks again later. That is to be the victim.
+        if part != "bury in vain" {
+            fill(&mut sent, 1);
+        }
         if !part.starts_with("receive") && part != "put back" && !buries {
             judge(Duration::from_millis(1), &mut received);
         }

@@ -466,7 +466,8 @@ fn a_runtime_that_nobody_drives_holds_up_the_others_for_a_tick_at_the_most() {
         assert_eq!(got.len(), 5);
         let slow = got.iter().zip(&sent).filter(|((_, got), sent)| got.saturating_duration_since(**sent) > PROMPT);
         assert!(slow.count() <= 1, "more than the one that was for the idle runtime");
-        assert_eq!(woken.0.load(Ordering::SeqCst), 0);
+        // It is of this process, and so woken without its runtime's help; it is never polled, and so not woken again.
+        assert_eq!(woken.0.load(Ordering::SeqCst), 1);
         drop(forgotten);
     }
 }

@@ -190,3 +190,40 @@ fn where_one_has_no_membarrier_all_use_fences_and_nobody_sleeps_through() {
     // One who is slept through gets up at its tick, after 100 ms.
     assert!(begun.elapsed() < Duration::from_secs(8), "{:?}", begun.elapsed());
 }
+
+#[test]
+fn a_membarrier_that_is_refused_after_the_opening_is_done_without() {
+    let stage = Stage::new(ACTOR);
+    let mut other = stage.actor("parcel");
+    other.must("attach there capacity=2 wait=park");
+    let file = File::open(stage.file("there")).expect("the channel's file");
+    let fenced = || {
+        let mut word = [0; 4];
+        file.read_exact_at(&mut word, 800).expect("it lies in the file");
+        u32::from_le_bytes(word) & 1
+    };
+    for number in 0..300 {
+        other.must(&format!("send 1 {number}"));
+        assert_eq!(other.ask("recv"), format!("got 1 {number} 1"));
+    }
+    let mut sandboxed = stage.actor("parcel");
+    sandboxed.must("attach there wait=park");
+    sandboxed.must("refuse membarrier");
+    assert_eq!(fenced(), 0, "nobody has needed it since");
+    // To send, it has to take the other's bias away, which takes a fence on the other's processor.
+    sandboxed.must("send 2 1");
+    assert_ne!(fenced(), 0, "it says so for all");
+    assert_eq!(other.ask("recv"), "got 2 1 1");
+    let begun = Instant::now();
+    for number in 0..100 {
+        let (sender, receiver) =
+            if number % 2 == 0 { (&mut other, &mut sandboxed) } else { (&mut sandboxed, &mut other) };
+        receiver.tell("recv");
+        if number % 10 < 2 {
+            receiver.wait_until_asleep();
+        }
+        sender.must(&format!("send 3 {number}"));
+        assert_eq!(receiver.reply_within(SOON), Some(format!("got 3 {number} 1")));
+    }
+    assert!(begun.elapsed() < Duration::from_secs(4), "slept through: {:?}", begun.elapsed());
+}

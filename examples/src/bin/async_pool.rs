@@ -2,13 +2,12 @@
 //! rest to the others.
 
 use std::collections::BTreeMap;
-use std::env;
 use std::error::Error;
-use std::process::{Child, Command};
+use std::process::Child;
 use std::time::Duration;
 
 use mi7::{Error as ChannelError, Receiver, Sender, SharedChannel};
-use mi7_examples::Scratch;
+use mi7_examples::{Scratch, again, arguments};
 use rustix::process::{Pid, Signal, kill_process};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
@@ -27,15 +26,13 @@ struct Done {
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Box<dyn Error>> {
-    if let [_, jobs, done] = &env::args().collect::<Vec<_>>()[..] {
+    if let [jobs, done] = &arguments()?[..] {
         return work(jobs, done).await;
     }
     let names = [Scratch::new("async-pool-jobs"), Scratch::new("async-pool-done")];
     let jobs = SharedChannel::<u64>::create(&names[0])?;
     let done: Receiver<Done> = mi7::receiver(&names[1])?;
-    let hire = || -> Result<Child, Box<dyn Error>> {
-        Ok(Command::new(env::current_exe()?).args([&*names[0], &*names[1]]).spawn()?)
-    };
+    let hire = || -> Result<Child, Box<dyn Error>> { Ok(again([&*names[0], &*names[1]])?.spawn()?) };
     let mut workers = [hire()?, hire()?];
     let tx = jobs.sender();
     for job in 0..JOBS {

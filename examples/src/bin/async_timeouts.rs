@@ -1,20 +1,18 @@
 //! A task that receives with timeouts, and one that goes on meanwhile in the same thread.
 
 use std::cell::Cell;
-use std::env;
 use std::error::Error;
-use std::process::Command;
 use std::time::Duration;
 
 use mi7::{CrossProcessQueue, Message};
-use mi7_examples::Scratch;
+use mi7_examples::{Scratch, again, arguments};
 use tokio::time::sleep;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Box<dyn Error>> {
-    if let Some(name) = env::args().nth(1) {
+    if let [name] = &arguments()?[..] {
         // The other process.
-        let queue = CrossProcessQueue::connect(&name)?;
+        let queue = CrossProcessQueue::connect(name)?;
         for word in ["now", "then", "late"] {
             sleep(Duration::from_millis(120)).await;
             queue.send_async(Message::new(word)).await?;
@@ -24,7 +22,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     }
     let name = Scratch::new("async-timeouts");
     let queue = CrossProcessQueue::create(&name, 10, 100)?;
-    let mut sender = Command::new(env::current_exe()?).arg(&*name).spawn()?;
+    let mut sender = again([&*name])?.spawn()?;
     let rounds = Cell::new(0);
     let other = async {
         loop {

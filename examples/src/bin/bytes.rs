@@ -1,23 +1,21 @@
 //! A queue of byte messages between two processes, and how full it is.
 
-use std::env;
 use std::error::Error;
-use std::process::Command;
 
 use mi7::{CrossProcessQueue, Message};
-use mi7_examples::Scratch;
+use mi7_examples::{Scratch, again, arguments};
 
 fn main() -> Result<(), Box<dyn Error>> {
-    if let Some(name) = env::args().nth(1) {
+    if let [name] = &arguments()?[..] {
         // The other process.
-        let queue = CrossProcessQueue::connect(&name)?;
+        let queue = CrossProcessQueue::connect(name)?;
         queue.send(Message::new("Hello, World!".to_string()))?;
         return Ok(queue.send(Message::new(&b"any bytes: \xFF"[..]))?);
     }
     let name = Scratch::new("bytes");
     let queue = CrossProcessQueue::create(&name, 100, 1024)?;
     // A message waits until it is received, also when its sender has ended.
-    assert!(Command::new(env::current_exe()?).arg(&*name).status()?.success());
+    assert!(again([&*name])?.status()?.success());
 
     let status = queue.status();
     println!("{} of {} messages ({}%)", status.message_count, status.max_messages, status.usage_percentage());

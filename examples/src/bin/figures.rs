@@ -11,12 +11,13 @@
 use std::error::Error;
 use std::hint::spin_loop;
 use std::io::{Read, Write};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Stdio};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 use std::time::Instant;
 
 use mi7::{Options, Receiver, Sender, SharedChannel, Wait};
+use mi7_examples::{again, arguments};
 use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 
 type Row = [u64; 7];
@@ -33,8 +34,7 @@ const STREAM: u64 = 1;
 const LAST: u64 = 2;
 
 fn main() -> Outcome<()> {
-    let arguments: Vec<String> = std::env::args().skip(1).collect();
-    match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+    match arguments()?.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         [] => measure(),
         ["echo", cpu, there, back] => {
             pin(cpu.parse()?)?;
@@ -64,7 +64,7 @@ fn measure() -> Outcome<()> {
     let name = |what: &str| format!("figures-{}-{what}", std::process::id());
     let (there, back) = (name("there"), name("back"));
     let channels = (options().create(&there)?, options().create(&back)?);
-    let mut children = [again(&["echo", &cpu, &there, &back])?, again(&["pipe", &cpu])?];
+    let mut children = [start(&["echo", &cpu, &there, &back])?, start(&["pipe", &cpu])?];
     pin(here)?;
     let (tx, rx) = (channels.0.sender(), channels.1.receiver());
     let (mut to_pipe, mut from_pipe) =
@@ -190,10 +190,10 @@ fn median(mut figures: Vec<f64>) -> f64 {
     figures[figures.len() / 2]
 }
 
-fn again(arguments: &[&str]) -> Outcome<Child> {
+fn start(arguments: &[&str]) -> Outcome<Child> {
     let piped = arguments[0] == "pipe";
     let stdio = || if piped { Stdio::piped() } else { Stdio::inherit() };
-    Ok(Command::new(std::env::current_exe()?).args(arguments).stdin(stdio()).stdout(stdio()).spawn()?)
+    Ok(again(arguments)?.stdin(stdio()).stdout(stdio()).spawn()?)
 }
 
 /// Pins this thread to a processor.

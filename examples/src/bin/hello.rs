@@ -1,10 +1,8 @@
 //! One process sends orders, another one receives them. This one starts itself once more to be the other.
 
-use std::env;
 use std::error::Error;
-use std::process::Command;
 
-use mi7_examples::Scratch;
+use mi7_examples::{Scratch, again, arguments};
 
 #[mi7::message]
 struct Order {
@@ -14,12 +12,12 @@ struct Order {
 }
 
 fn main() -> Result<(), Box<dyn Error>> {
-    if let Some(name) = env::args().nth(1) {
-        return sell(&name);
+    if let [name] = &arguments()?[..] {
+        return sell(name);
     }
     let name = Scratch::new("hello");
     let orders = mi7::receiver::<Order>(&name)?;
-    let mut seller = Command::new(env::current_exe()?).arg(&*name).spawn()?;
+    let mut seller = again([&*name])?.spawn()?;
     // Until the channel is closed. Each order is read where it lies in shared memory.
     let mut value = 0.0;
     for order in &orders {

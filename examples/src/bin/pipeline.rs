@@ -1,13 +1,11 @@
 //! A pipeline of three processes, with tokio: numbers, their squares, the sum of those. The last one is slow, and so the first one
 //! waits: a full channel makes its sender wait, and nothing piles up.
 
-use std::env;
 use std::error::Error;
-use std::process::Command;
 use std::time::{Duration, Instant};
 
 use mi7::{Error as ChannelError, SharedChannel};
-use mi7_examples::Scratch;
+use mi7_examples::{Scratch, again, arguments};
 
 const ITEMS: u64 = 60;
 /// Of each channel.
@@ -17,8 +15,7 @@ const SLOW: Duration = Duration::from_millis(2);
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Box<dyn Error>> {
-    let arguments: Vec<String> = env::args().skip(1).collect();
-    match &arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+    match &arguments()?.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         ["square", numbers, squares] => return Ok(square(numbers, squares).await?),
         ["sum", squares] => return Ok(sum(squares).await?),
         _ => {}
@@ -26,7 +23,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let names = [Scratch::new("pipeline-numbers"), Scratch::new("pipeline-squares")];
     let numbers = SharedChannel::<u64>::options().capacity(ROOM).create(&names[0])?;
     let squares = SharedChannel::<u64>::options().capacity(ROOM).create(&names[1])?;
-    let stage = |arguments: &[&str]| Command::new(env::current_exe()?).args(arguments).spawn();
+    let stage = |arguments: &[&str]| again(arguments)?.spawn();
     let mut stages = [stage(&["square", &names[0], &names[1]])?, stage(&["sum", &names[1]])?];
 
     let (tx, begun) = (numbers.sender(), Instant::now());

@@ -3,14 +3,13 @@
 //! A received message is a lease: it is done with when it is dropped. The kernel tells when a process is dead, so no time has
 //! to be given after which a worker is given up.
 
-use std::env;
 use std::error::Error;
-use std::process::{Child, Command};
+use std::process::Child;
 use std::thread;
 use std::time::Duration;
 
 use mi7::{Receiver, SharedChannel};
-use mi7_examples::Scratch;
+use mi7_examples::{Scratch, again, arguments};
 
 /// What a worker says when it has taken a job.
 #[mi7::message]
@@ -22,15 +21,13 @@ struct Taken {
 }
 
 fn main() -> Result<(), Box<dyn Error>> {
-    if let [_, jobs, taken] = &env::args().collect::<Vec<_>>()[..] {
+    if let [jobs, taken] = &arguments()?[..] {
         return work(jobs, taken);
     }
     let names = [Scratch::new("worker-pool-jobs"), Scratch::new("worker-pool-taken")];
     let jobs = SharedChannel::<u64>::create(&names[0])?;
     let taken: Receiver<Taken> = mi7::receiver(&names[1])?;
-    let hire = || -> Result<Child, Box<dyn Error>> {
-        Ok(Command::new(env::current_exe()?).args([&*names[0], &*names[1]]).spawn()?)
-    };
+    let hire = || -> Result<Child, Box<dyn Error>> { Ok(again([&*names[0], &*names[1]])?.spawn()?) };
     let hear = || -> Result<Taken, mi7::Error> {
         let taken = taken.recv_timeout(Duration::from_secs(10))?.to_owned();
         println!("worker {} has job {}, delivery {}", taken.worker, taken.job, taken.deliveries);

@@ -34,15 +34,15 @@ impl Screen {
         if self.bar.is_hidden() {
             return;
         }
-        if let (Some(files), false) = (tally.expected(), self.known) {
+        if let (Some(places), false) = (tally.expected(), self.known) {
             self.known = true;
-            self.bar.set_length(files);
+            self.bar.set_length(places);
             self.bar.set_style(style(KNOWN));
         }
         let bytes = HumanBytes(tally.total().bytes);
         let (depth, capacity) = (paths.message_count, paths.max_messages);
         self.bar.set_message(format!("{bytes}; queue {depth}/{capacity}; {alive} workers"));
-        self.bar.set_position(tally.total().files);
+        self.bar.set_position(tally.reported());
         self.bar.tick();
     }
 

@@ -226,7 +226,7 @@ struct Hand {
 
 impl Hand {
     fn claim(&mut self) -> Result<Claim, Blocked> {
-        let claim = self.world.ring.claim(self.me, self.sent, &|owner| self.world.is_dead(owner));
+        let claim = self.world.ring.claim(self.me, self.sent, Room::Any, &|owner| self.world.is_dead(owner));
         assert!(!matches!(claim, Err(Blocked::Corrupt(_))), "{claim:?}");
         claim
     }
@@ -244,6 +244,9 @@ impl Hand {
     fn give_up(&mut self, claim: &Claim) {
         self.world.ring.give_up(claim);
         self.sent = claim.counter;
+        // As `Channel::give_up` does, less the bias of `head`.
+        self.world.ring.step_across();
+        self.world.ring.hint_given_up(claim.position);
     }
 
     fn send(&mut self, value: u64) -> Result<(), Blocked> {

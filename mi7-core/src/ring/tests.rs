@@ -3,6 +3,8 @@
 
 use super::*;
 
+mod gaps;
+
 const A: Owner = Owner(1);
 const B: Owner = Owner(2);
 
@@ -52,7 +54,7 @@ fn nobody(_: Owner) -> bool {
 
 impl Heap {
     fn claim_as(&self, me: Owner) -> Result<Claim, Blocked> {
-        self.claim(me, 0, &nobody)
+        self.claim(me, 0, Room::Any, &nobody)
     }
     fn send(&self, me: Owner) -> Result<Position, Blocked> {
         let claim = self.claim_as(me)?;
@@ -190,7 +192,7 @@ fn a_dead_sender_is_passed_over_wherever_it_died() {
                 }
                 _ => {
                     for _ in 0..if recorded { 1 } else { 2 } {
-                        let claim = ring.claim(B, 0, &dead).unwrap();
+                        let claim = ring.claim(B, 0, Room::Any, &dead).unwrap();
                         ring.publish(&claim);
                     }
                 }
@@ -261,20 +263,20 @@ fn a_sender_that_publishes_and_dies_while_it_is_asked_for_loses_nothing() {
         }
         true
     };
-    assert_eq!(ring.claim(Owner(3), 0, &dead).map(|claim| claim.index), Err(Blocked::Full));
+    assert_eq!(ring.claim(Owner(3), 0, Room::Any, &dead).map(|claim| claim.index), Err(Blocked::Full));
     // This one goes by the marks.
     ring.give_up(&second);
     assert_eq!(ring.lease_as(B).map(|lease| lease.index), Ok(0));
 }
 
 #[test]
-fn a_channel_closed_behind_a_passed_over_lease_is_drained() {
+fn a_channel_closed_at_an_open_gap_is_drained() {
     let ring = heap(2);
     ring.send(A).unwrap();
     let held = ring.lease_as(B).unwrap();
     ring.send(A).unwrap();
     ring.receive(B).unwrap();
-    // A sender has passed over the lease when somebody closes the channel.
+    // A sender has opened a gap at the lease when somebody closes the channel.
     let tail = ring.tail();
     assert!(ring.move_tail(tail, Counter::new(ring.positions.next(tail.position()), Owner::SKIP)));
     ring.close();
@@ -393,6 +395,7 @@ fn no_words_whatever_make_a_call_panic_or_hang() {
         ring.shared().tail.0.counter.store(word(9), Ordering::Relaxed);
         ring.shared().head.0.counter.store(word(9), Ordering::Relaxed);
         ring.shared().hints.0.redeliver.store(word(0) as u32 & 1, Ordering::Relaxed);
+        ring.shared().hints.0.room.store(word(0), Ordering::Relaxed);
         for slot in &ring.slots {
             slot.store(word(16) | (word(8) & 0x300), Ordering::Relaxed);
         }
@@ -401,7 +404,7 @@ fn no_words_whatever_make_a_call_panic_or_hang() {
         }
         let dead = |owner: Owner| owner.0.is_multiple_of(2);
         for _ in 0..4 {
-            match ring.claim(A, 0, &dead) {
+            match ring.claim(A, 0, Room::Any, &dead) {
                 Ok(claim) if round % 3 == 0 => ring.give_up(&claim),
                 Ok(claim) => ring.publish(&claim),
                 Err(_) => {}

@@ -41,8 +41,9 @@ impl<T: Payload> Receiver<T> {
     ///
     /// # Errors
     ///
-    /// Those of [`recv`](Self::recv); and if it has to wait: [`Error::NoRuntime`], [`Error::TableFull`] if tasks of 256 runtimes wait
-    /// already, [`Error::PermissionDenied`] and [`Error::Os`] if no FIFO can be made beside the channel.
+    /// Those of [`recv`](Self::recv); and if it has to wait: [`Error::NoRuntime`],
+    /// [`Error::TooManyRuntimes`] if tasks of 256 runtimes wait already, [`Error::Os`] if the
+    /// process has no descriptor left.
     ///
     /// # Panics
     ///
@@ -125,6 +126,8 @@ impl<T: Payload> Receiver<T> {
     ///
     /// As [`recv_async`](Self::recv_async).
     pub fn poll_recv(&self, context: &mut Context<'_>) -> Poll<Result<Received<'_, T>>> {
+        // In a forked child the lock may be held by a thread that was not forked along.
+        self.parts().0.check_process()?;
         let mut waiting = self.polled.lock().unwrap_or_else(PoisonError::into_inner);
         self.poll_lease(&mut waiting, context, None).map(|held| self.check(held?))
     }

@@ -6,12 +6,11 @@
 
 use core::task::{Context, Poll, Waker};
 use std::io;
-use std::os::fd::OwnedFd;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::task::Wake;
 
-use mi7_core::{Channel, Desk, Doorbell};
+use mi7_core::{Channel, Descriptor, Desk, Doorbell, PerProcess};
 
 use crate::{Error, Result};
 
@@ -40,7 +39,7 @@ impl Runtime {
 }
 
 /// The doorbells of this process.
-static BELLS: Mutex<Vec<Weak<Doorbell>>> = Mutex::new(Vec::new());
+static BELLS: PerProcess<Mutex<Vec<Weak<Doorbell>>>> = PerProcess::new(|| Mutex::new(Vec::new()));
 
 /// Where a task waits for this channel that is being polled now.
 ///
@@ -56,7 +55,7 @@ pub(super) fn desk(channel: &Arc<Channel>) -> Result<Arc<Desk>> {
         return Ok(desk);
     }
     let surroundings = channel.surroundings();
-    let mut bells = BELLS.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut bells = BELLS.get().lock().unwrap_or_else(PoisonError::into_inner);
     bells.retain(|bell| bell.strong_count() > 0);
     let known = bells
         .iter()
@@ -82,7 +81,8 @@ pub(super) fn desk(channel: &Arc<Channel>) -> Result<Arc<Desk>> {
 /// Who watches a doorbell for one runtime. The doorbell keeps it.
 struct Porter {
     runtime: Runtime,
-    process: u32,
+    /// [`mi7_core::forks`] in the process whose runtime it is.
+    forks: u32,
     bell: Weak<Doorbell>,
     fifo: Watched,
     timer: Watched,
@@ -115,7 +115,7 @@ impl Porter {
             };
             Porter {
                 runtime,
-                process: std::process::id(),
+                forks: mi7_core::forks(),
                 bell: Arc::downgrade(bell),
                 fifo: watched(fifo, Which::Fifo),
                 timer: watched(timer, Which::Timer),
@@ -167,8 +167,8 @@ impl Porter {
 
 impl Drop for Porter {
     fn drop(&mut self) {
-        if self.process != std::process::id() {
-            // A forked child shares its parent's epoll, in which the parent still wants to see them.
+        if self.forks != mi7_core::forks() {
+            // The locks of the runtime may be held by threads that were not forked along.
             std::mem::forget((self.fifo.file.take(), self.timer.file.take()));
         }
     }
@@ -195,19 +195,19 @@ impl Wake for Call {
 /// A descriptor that a reactor watches.
 enum Readiness {
     #[cfg(feature = "tokio")]
-    Tokio(tokio::io::unix::AsyncFd<Arc<OwnedFd>>),
+    Tokio(tokio::io::unix::AsyncFd<Arc<Descriptor>>),
     #[cfg(feature = "async-io")]
-    AsyncIo(async_io::Async<Arc<OwnedFd>>),
+    AsyncIo(async_io::Async<Arc<Descriptor>>),
 }
 
 impl Runtime {
-    fn watch(self, file: &Arc<OwnedFd>) -> io::Result<Readiness> {
+    fn watch(self, file: &Arc<Descriptor>) -> io::Result<Readiness> {
         let file = Arc::clone(file);
         match self {
             #[cfg(feature = "tokio")]
             Runtime::Tokio(_) => {
                 use tokio::io::{Interest, unix::AsyncFd};
-                // SAFETY: an `OwnedFd` that is shared is open, and the same, until the last of its sharers is dropped; this is one.
+                // SAFETY: a `Descriptor` that is shared is open, and the same, until the last of its sharers is dropped; this is one.
                 let registered = unsafe { AsyncFd::register_with_interest(file, Interest::READABLE) };
                 Ok(Readiness::Tokio(registered.map_err(|error| error.into_parts().1)?))
             }

@@ -5,7 +5,6 @@ use core::future::poll_fn;
 use core::pin::Pin;
 use core::task::{Context, Poll, ready};
 use std::borrow::Borrow;
-use std::marker::PhantomData;
 use std::sync::PoisonError;
 
 use futures_sink::Sink;
@@ -35,8 +34,10 @@ impl<T: Payload> Sender<T> {
     ///
     /// As [`Receiver::recv_async`](crate::Receiver::recv_async).
     pub async fn send_async(&self, message: &T) -> Result<()> {
+        let ready = self.ready(message)?;
         let mut waiting = Waiting::default();
-        poll_fn(|context| self.poll_write(&mut waiting, context, message)).await
+        let grant = poll_fn(|context| self.poll_claim(&mut waiting, context)).await?;
+        self.write(grant, message, ready)
     }
 
     /// Lends out the next slot, waiting for room while the channel is full: see [`loan`](Self::loan).
@@ -56,27 +57,18 @@ impl<T: Payload> Sender<T> {
     /// As [`Receiver::recv_async`](crate::Receiver::recv_async).
     pub async fn loan_async(&self) -> Result<Loan<'_, T>> {
         let mut waiting = Waiting::default();
-        Ok(self.loan_of(poll_fn(|context| self.poll_claim(&mut waiting, context, None)).await?))
+        Ok(self.loan_of(poll_fn(|context| self.poll_claim(&mut waiting, context)).await?))
     }
 
-    /// Claims a slot, for that message if any: one that does not fit is not waited with.
-    fn poll_claim(&self, waiting: &mut Waiting, context: &mut Context<'_>, message: Option<&T>) -> Poll<Result<Grant>> {
+    /// Claims a slot.
+    fn poll_claim(&self, waiting: &mut Waiting, context: &mut Context<'_>) -> Poll<Result<Grant>> {
         let progress = ready!(proceed(context));
         let (channel, memory) = self.parts();
-        let polled = channel.poll_claim(memory, waiting, context, None, || {
-            if let Some(message) = message {
-                message.fits(channel.info().geometry.payload as usize)?;
-            }
-            runtime::desk(channel)
-        });
+        let polled = channel.poll_claim(memory, waiting, context, None, || runtime::desk(channel));
         if polled.is_ready() {
             progress();
         }
         polled
-    }
-
-    fn poll_write(&self, waiting: &mut Waiting, context: &mut Context<'_>, message: &T) -> Poll<Result<()>> {
-        self.poll_claim(waiting, context, Some(message)).map(|grant| self.write(grant?, message))
     }
 
     /// [`send_async`](Self::send_async) by hand: *pending* means that nothing was sent, and that the task will be woken when it is worth
@@ -84,6 +76,8 @@ impl<T: Payload> Sender<T> {
     ///
     /// Of several tasks that poll the same handle, only the last is woken: use a clone for each. A handle that was polled in vain keeps
     /// its place among those who wait, until it is polled again or dropped: so poll until it is *ready*, or drop it.
+    ///
+    /// A [`Bincode`](crate::Bincode) is encoded anew in each poll.
     ///
     /// # Errors
     ///
@@ -93,8 +87,18 @@ impl<T: Payload> Sender<T> {
     ///
     /// As [`Receiver::recv_async`](crate::Receiver::recv_async).
     pub fn poll_send(&self, context: &mut Context<'_>, message: &T) -> Poll<Result<()>> {
+        // In a forked child the lock may be held by a thread that was not forked along.
+        self.parts().0.check_process()?;
+        let ready = self.ready(message);
         let mut waiting = self.polled.lock().unwrap_or_else(PoisonError::into_inner);
-        self.poll_write(&mut waiting, context, message)
+        match ready {
+            Ok(ready) => self.poll_claim(&mut waiting, context).map(|grant| self.write(grant?, message, ready)),
+            Err(error) => {
+                // The place that an earlier message may have waited in.
+                *waiting = Waiting::default();
+                Poll::Ready(Err(error))
+            }
+        }
     }
 
     /// The end as a [`Sink`] of messages (or of references to them).
@@ -107,51 +111,51 @@ impl<T: Payload> Sender<T> {
     ///
     /// A message that was given to the sink is in the sink until it is in the channel; it is lost only with the sink.
     pub fn sink<M: Borrow<T>>(&self) -> SendSink<'_, T, M> {
-        SendSink { sender: self, outbox: Outbox::default(), message: PhantomData }
+        SendSink { sender: self, outbox: Outbox::default() }
     }
 
     /// The end as a [`Sink`] that borrows nothing: see [`sink`](Self::sink).
     pub fn into_sink<M: Borrow<T>>(self) -> IntoSendSink<T, M> {
-        IntoSendSink { sender: self, outbox: Outbox::default(), message: PhantomData }
+        IntoSendSink { sender: self, outbox: Outbox::default() }
     }
 }
 
-/// The message that there was no room for.
-struct Outbox<M> {
-    message: Option<M>,
+/// The message that there was no room for, ready to be written.
+struct Outbox<T: Payload, M> {
+    message: Option<(M, T::Ready)>,
     waiting: Waiting,
 }
 
-impl<M> Default for Outbox<M> {
+impl<T: Payload, M> Default for Outbox<T, M> {
     fn default() -> Self {
         Outbox { message: None, waiting: Waiting::default() }
     }
 }
 
-impl<M> Outbox<M> {
-    fn flush<T: Payload>(&mut self, sender: &Sender<T>, context: &mut Context<'_>) -> Poll<Result<()>>
-    where
-        M: Borrow<T>,
-    {
-        let Some(message) = &self.message else { return Poll::Ready(Ok(())) };
-        let sent = ready!(sender.poll_write(&mut self.waiting, context, message.borrow()));
+impl<T: Payload, M: Borrow<T>> Outbox<T, M> {
+    fn flush(&mut self, sender: &Sender<T>, context: &mut Context<'_>) -> Poll<Result<()>> {
+        if self.message.is_none() {
+            return Poll::Ready(Ok(()));
+        }
+        let grant = ready!(sender.poll_claim(&mut self.waiting, context));
         // Sent, or never to be.
-        self.message = None;
-        Poll::Ready(sent)
+        match self.message.take() {
+            Some((message, ready)) => Poll::Ready(grant.and_then(|grant| sender.write(grant, message.borrow(), ready))),
+            None => unreachable!("there is one"),
+        }
     }
 
-    fn put<T: Payload>(&mut self, sender: &Sender<T>, message: M) -> Result<()>
-    where
-        M: Borrow<T>,
-    {
-        match sender.try_send(message.borrow()) {
+    fn put(&mut self, sender: &Sender<T>, message: M) -> Result<()> {
+        let ready = sender.ready(message.borrow())?;
+        let (channel, memory) = sender.parts();
+        match channel.try_claim(memory) {
+            Ok(grant) => sender.write(grant, message.borrow(), ready),
             // Whoever did not ask whether the sink is ready is told so.
             Err(Error::Full) if self.message.is_none() => {
-                message.borrow().fits(sender.channel().core().info().geometry.payload as usize)?;
-                self.message = Some(message);
+                self.message = Some((message, ready));
                 Ok(())
             }
-            result => result,
+            Err(error) => Err(error),
         }
     }
 }
@@ -160,22 +164,20 @@ impl<M> Outbox<M> {
 #[must_use = "sinks do nothing unless polled"]
 pub struct SendSink<'a, T: Payload, M: Borrow<T> = T> {
     sender: &'a Sender<T>,
-    outbox: Outbox<M>,
-    message: PhantomData<fn(&T)>,
+    outbox: Outbox<T, M>,
 }
 
 /// A sending end as a [`Sink`] that borrows nothing: see [`Sender::into_sink`].
 #[must_use = "sinks do nothing unless polled"]
 pub struct IntoSendSink<T: Payload, M: Borrow<T> = T> {
     sender: Sender<T>,
-    outbox: Outbox<M>,
-    message: PhantomData<fn(&T)>,
+    outbox: Outbox<T, M>,
 }
 
 impl<T: Payload, M: Borrow<T>> IntoSendSink<T, M> {
     /// The sender again, and the message that there was no room for as yet.
     pub fn into_inner(self) -> (Sender<T>, Option<M>) {
-        (self.sender, self.outbox.message)
+        (self.sender, self.outbox.message.map(|(message, _)| message))
     }
 }
 

@@ -6,7 +6,9 @@ use core::fmt;
 use core::hash::{Hash, Hasher};
 use core::mem::offset_of;
 use core::ops::Deref;
+use core::ptr::{NonNull, copy_nonoverlapping};
 use core::str::FromStr;
+use std::alloc::{Layout, alloc_zeroed, handle_alloc_error};
 
 use rkyv::bytecheck::CheckBytes;
 use rkyv::munge::munge;
@@ -40,6 +42,26 @@ impl<const N: usize> FixedString<N> {
     pub const fn new() -> Self {
         const { assert!(N <= u32::MAX as usize, "the capacity of a `FixedString` is at most 4294967295 bytes") }
         Self { length: 0, bytes: [0; N] }
+    }
+
+    /// An empty text on the heap, for capacities that are too large for the stack.
+    ///
+    /// ```
+    /// let mut page = mi7::FixedString::<10_000_000>::boxed();
+    /// page.push_str("Once upon a time")?;
+    /// # Ok::<(), mi7::fixed::CapacityError>(())
+    /// ```
+    #[must_use]
+    pub fn boxed() -> Box<Self> {
+        const { assert!(N <= u32::MAX as usize, "the capacity of a `FixedString` is at most 4294967295 bytes") }
+        let layout = Layout::new::<Self>();
+        // SAFETY: it has the bytes of its length at the least.
+        let bytes = unsafe { alloc_zeroed(layout) };
+        if bytes.is_null() {
+            handle_alloc_error(layout);
+        }
+        // SAFETY: the global allocator has just given it, for this layout; zeros are an empty text.
+        unsafe { Box::from_raw(bytes.cast()) }
     }
 
     /// The bytes that fit: `N`.
@@ -219,6 +241,29 @@ impl<const N: usize> ArchivedFixedString<N> {
         N
     }
 
+    /// Appends a text in place: see [`Loan::zeroed`](crate::Loan::zeroed).
+    ///
+    /// # Errors
+    ///
+    /// [`CapacityError`] when it does not fit; nothing is appended then.
+    pub fn push_str(&mut self, text: &str) -> Result<(), CapacityError> {
+        let length = self.len();
+        let found = length.saturating_add(text.len());
+        let Some(room) = self.bytes.get_mut(length..found) else {
+            return Err(CapacityError { found, capacity: N, unit: "bytes" });
+        };
+        room.copy_from_slice(text.as_bytes());
+        self.length = ArchivedU32::from_native(archived_length(found, N));
+        Ok(())
+    }
+
+    /// Makes it empty, in place.
+    pub fn clear(&mut self) {
+        let length = self.len();
+        self.length = ArchivedU32::from_native(0);
+        self.bytes[..length].fill(0);
+    }
+
     /// The text.
     #[must_use]
     #[inline]
@@ -246,7 +291,11 @@ impl<const N: usize> Archive for FixedString<N> {
     fn resolve(&self, (): (), out: Place<Self::Archived>) {
         munge!(let ArchivedFixedString { length, bytes } = out);
         length.write(ArchivedU32::from_native(archived_length(self.length, N)));
-        bytes.write(self.bytes);
+        // Not `bytes.write(self.bytes)`, which has a copy on the stack.
+        // SAFETY: nothing uninitialized is written there.
+        let bytes = unsafe { bytes.ptr() };
+        // SAFETY: both are arrays of `N` bytes; a text is not where its archive is built.
+        unsafe { copy_nonoverlapping(&raw const self.bytes, bytes, 1) };
     }
 }
 
@@ -276,6 +325,18 @@ unsafe impl<const N: usize> ShmMessage for FixedString<N> {
         align: align_of::<ArchivedFixedString<N>>(),
         kind: Kind::String { capacity: N, offset: offset_of!(ArchivedFixedString<N>, bytes) },
     };
+    const LARGEST_PIECE: usize = 0;
+
+    unsafe fn native_at(archive: NonNull<u8>, native: NonNull<Self>) {
+        // SAFETY: the caller says that a valid archive is there.
+        let text = unsafe { archive.cast::<ArchivedFixedString<N>>().as_ref() }.as_bytes();
+        // SAFETY: the caller says that a value can be written there, and zeros are an empty one.
+        unsafe { native.write_bytes(0, 1) };
+        // SAFETY: it has just been initialized.
+        let string = unsafe { &mut *native.as_ptr() };
+        string.bytes[..text.len()].copy_from_slice(text);
+        string.length = text.len();
+    }
 }
 
 /// What both forms have in common: they are texts.

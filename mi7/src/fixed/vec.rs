@@ -1,22 +1,27 @@
 //! [`FixedVec`] and its archived form.
 
+mod archived;
+
 use core::cmp::Ordering;
 use core::fmt;
 use core::hash::{Hash, Hasher};
 use core::marker::PhantomData;
 use core::mem::{MaybeUninit, offset_of};
 use core::ops::{Deref, DerefMut};
+use core::ptr::NonNull;
 use core::slice;
 
-use rkyv::bytecheck::CheckBytes;
 use rkyv::munge::munge;
 use rkyv::primitive::ArchivedU32;
-use rkyv::rancor::{Fallible, ResultExt, Source, Strategy};
-use rkyv::{Archive, Deserialize, Place, Portable, Serialize};
+use rkyv::rancor::Fallible;
+use rkyv::{Archive, Deserialize, Place, Serialize};
 
-use super::{CapacityError, archived_length, check_length};
-use crate::message::{Building, InPlace, ShmMessage, assert_message};
+use super::{CapacityError, archived_length};
+use crate::archive;
+use crate::message::{ShmMessage, assert_message};
 use crate::schema::{Kind, Schema};
+
+pub use archived::ArchivedFixedVec;
 
 /// A list of at most `N` messages, held in place.
 ///
@@ -50,6 +55,26 @@ impl<T: ShmMessage, const N: usize> FixedVec<T, N> {
         const { assert!(N <= u32::MAX as usize, "the capacity of a `FixedVec` is at most 4294967295 elements") }
         const { T::CHECKED }
         Self { length: 0, items: [const { MaybeUninit::uninit() }; N] }
+    }
+
+    /// An empty list on the heap, for capacities that are too large for the stack.
+    ///
+    /// ```
+    /// let mut samples = mi7::FixedVec::<f64, 1_000_000>::boxed();
+    /// samples.extend_from_slice(&[0.5; 1000])?;
+    /// # Ok::<(), mi7::fixed::CapacityError>(())
+    /// ```
+    #[must_use]
+    pub fn boxed() -> Box<Self> {
+        const { assert!(N <= u32::MAX as usize, "the capacity of a `FixedVec` is at most 4294967295 elements") }
+        const { T::CHECKED }
+        let mut list = Box::<Self>::new_uninit();
+        // SAFETY: the box was made for a list.
+        let length = unsafe { &raw mut (*list.as_mut_ptr()).length };
+        // SAFETY: it is a field of it.
+        unsafe { length.write(0) };
+        // SAFETY: the length is initialized, and the items need not be.
+        unsafe { list.assume_init() }
     }
 
     /// Appends an element.
@@ -212,74 +237,6 @@ impl<'de, T: ShmMessage + serde::Deserialize<'de>, const N: usize> serde::Deseri
     }
 }
 
-/// The archived form of [`FixedVec`]: a length and a place for archived elements, read in place.
-///
-/// ```
-/// use mi7::fixed::ArchivedFixedVec;
-/// use mi7::rkyv::rend::f64_le;
-///
-/// fn total(prices: &ArchivedFixedVec<f64_le, 16>) -> f64 {
-///     prices.iter().map(|price| price.to_native()).sum()
-/// }
-/// # let _ = total;
-/// ```
-#[repr(C)]
-pub struct ArchivedFixedVec<A, const N: usize> {
-    /// At most `N`.
-    length: ArchivedU32,
-    /// Valid archives up to `length`.
-    items: [MaybeUninit<A>; N],
-}
-
-// SAFETY: `repr(C)`, of a type and an array that are portable, without interior mutability.
-unsafe impl<A: Portable, const N: usize> Portable for ArchivedFixedVec<A, N> {}
-
-// SAFETY: `Ok` only when the length is at most `N` and the items up to it have been checked. What lies beyond may be
-// anything, it is `MaybeUninit`.
-unsafe impl<A: CheckBytes<C>, C: Fallible<Error: Source> + ?Sized, const N: usize> CheckBytes<C>
-    for ArchivedFixedVec<A, N>
-{
-    #[inline]
-    unsafe fn check_bytes(value: *const Self, context: &mut C) -> Result<(), C::Error> {
-        // SAFETY: the caller promises initialized and aligned bytes, and all bytes are valid for both fields; `as_slice` is
-        // not called before they have been checked.
-        let value = unsafe { &*value };
-        let length = check_length(value.length.to_native(), N, "FixedVec").into_error()?;
-        for (i, item) in value.items[..length].iter().enumerate() {
-            // SAFETY: the item's bytes are part of the value's, so they are initialized and aligned.
-            unsafe { A::check_bytes(item.as_ptr(), context) }
-                .with_trace(|| format!("while checking element {i} of a `FixedVec`"))?;
-        }
-        Ok(())
-    }
-}
-
-impl<A, const N: usize> ArchivedFixedVec<A, N> {
-    /// The elements that fit: `N`.
-    #[must_use]
-    pub const fn capacity(&self) -> usize {
-        N
-    }
-
-    /// The archived elements.
-    #[must_use]
-    #[inline]
-    pub fn as_slice(&self) -> &[A] {
-        let items = &self.items[..self.length.to_native() as usize];
-        // SAFETY: `items` are valid archives up to `length`.
-        unsafe { slice::from_raw_parts(items.as_ptr().cast(), items.len()) }
-    }
-}
-
-impl<A, const N: usize> Deref for ArchivedFixedVec<A, N> {
-    type Target = [A];
-
-    #[inline]
-    fn deref(&self) -> &[A] {
-        self.as_slice()
-    }
-}
-
 impl<T: ShmMessage, const N: usize> Archive for FixedVec<T, N> {
     type Archived = ArchivedFixedVec<T::Archived, N>;
     type Resolver = ();
@@ -290,12 +247,12 @@ impl<T: ShmMessage, const N: usize> Archive for FixedVec<T, N> {
         // SAFETY: nothing uninitialized is written there: archives into places, and zeros.
         let items = unsafe { items.ptr() }.cast::<T::Archived>();
         for (i, value) in self.iter().enumerate() {
-            // Messages are serialized by a serializer that does nothing, so it may happen here; no need to keep resolvers.
-            let resolver = Serialize::<Building>::serialize(value, Strategy::wrap(&mut InPlace)).always_ok();
             // SAFETY: `i` is below the length, and so below `N`.
             let item = unsafe { items.add(i) };
-            // SAFETY: the item is part of `out`, so it is aligned, and its bytes are initialized.
-            value.resolve(resolver, unsafe { Place::from_field_unchecked(out, item) });
+            // SAFETY: a place is never null.
+            let item = unsafe { NonNull::new_unchecked(item) };
+            // SAFETY: the item is part of `out`, so it is aligned, its bytes are initialized, and nobody else uses them.
+            unsafe { archive::write(value, item.cast()) };
         }
         // SAFETY: `length` is at most `N`.
         let rest = unsafe { items.add(self.length) };
@@ -317,7 +274,7 @@ impl<T: ShmMessage, D: Fallible + ?Sized, const N: usize> Deserialize<FixedVec<T
     fn deserialize(&self, _: &mut D) -> Result<FixedVec<T, N>, D::Error> {
         let mut list = FixedVec::new();
         for (item, archived) in list.items.iter_mut().zip(self) {
-            item.write(crate::archive::native::<T>(archived));
+            item.write(archive::native::<T>(archived));
         }
         list.length = self.len();
         Ok(list)
@@ -340,6 +297,26 @@ unsafe impl<T: ShmMessage, const N: usize> ShmMessage for FixedVec<T, N> {
         let () = T::CHECKED;
         assert_message::<Self>();
     };
+    const LARGEST_PIECE: usize = T::LARGEST_PIECE;
+
+    unsafe fn native_at(archive: NonNull<u8>, native: NonNull<Self>) {
+        // SAFETY: the caller says that a valid archive is there.
+        let archived = unsafe { archive.cast::<ArchivedFixedVec<T::Archived, N>>().as_ref() };
+        // SAFETY: the caller says that a value can be written there.
+        let length = unsafe { &raw mut (*native.as_ptr()).length };
+        // SAFETY: the same.
+        let items = unsafe { &raw mut (*native.as_ptr()).items }.cast::<T>();
+        for (i, item) in archived.iter().enumerate() {
+            // SAFETY: `i` is below the length, and so below `N`.
+            let native = unsafe { items.add(i) };
+            // SAFETY: it points into a value, so it is not null.
+            let native = unsafe { NonNull::new_unchecked(native) };
+            // SAFETY: the item is a valid archive; the other is part of what can be written.
+            unsafe { T::native_at(NonNull::from(item).cast(), native) };
+        }
+        // SAFETY: it is a field of what can be written.
+        unsafe { length.write(archived.len()) };
+    }
 }
 
 /// What both forms have in common: they are slices.

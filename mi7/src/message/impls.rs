@@ -7,12 +7,14 @@ use core::num::{
     NonZeroI8, NonZeroI16, NonZeroI32, NonZeroI64, NonZeroI128, NonZeroU8, NonZeroU16, NonZeroU32, NonZeroU64,
     NonZeroU128,
 };
+use core::ptr::NonNull;
 use core::time::Duration;
 
 use rkyv::Archive;
 use rkyv::option::ArchivedOption;
 
 use super::{ShmMessage, assert_message};
+use crate::archive;
 use crate::schema::{Field, Kind, Scalar, Schema, Variant, enum_size, variant_offset};
 
 /// Implements [`ShmMessage`] for types that are one [`Scalar`].
@@ -66,6 +68,31 @@ unsafe impl<T: ShmMessage, const N: usize> ShmMessage for [T; N] {
         let () = T::CHECKED;
         assert_message::<Self>();
     };
+    const LARGEST_PIECE: usize = T::LARGEST_PIECE;
+
+    #[inline]
+    unsafe fn archive_at(&self, archive: NonNull<u8>) {
+        let elements = archive.cast::<T::Archived>();
+        for (i, value) in self.iter().enumerate() {
+            // SAFETY: `i` is below `N`, so it is an element of the array that the caller says is there.
+            let element = unsafe { elements.add(i) };
+            // SAFETY: the element is part of that array, and so as initialized, aligned and unshared as it is.
+            unsafe { archive::write(value, element.cast()) };
+        }
+    }
+
+    #[inline]
+    unsafe fn native_at(archive: NonNull<u8>, native: NonNull<Self>) {
+        let (archives, natives) = (archive.cast::<T::Archived>(), native.cast::<T>());
+        for i in 0..N {
+            // SAFETY: `i` is below `N`, so it is an element of the array of archives.
+            let archive = unsafe { archives.add(i) };
+            // SAFETY: the same, of the array to be written.
+            let native = unsafe { natives.add(i) };
+            // SAFETY: a part of a valid archive is one; a part of what can be written can be written.
+            unsafe { T::native_at(archive.cast(), native) };
+        }
+    }
 }
 
 // SAFETY: `ArchivedOption<A>` is `repr(u8)`: a tag and an archive, in one piece. Its layout is that of RFC 2195, which
@@ -96,6 +123,19 @@ unsafe impl<T: ShmMessage> ShmMessage for Option<T> {
         );
         assert_message::<Self>();
     };
+
+    #[inline]
+    unsafe fn archive_at(&self, archive: NonNull<u8>) {
+        // SAFETY: the tag is the first byte of the archive that the caller says is there.
+        unsafe { archive.write(u8::from(self.is_some())) };
+        if let Some(value) = self {
+            let offset = const { variant_offset(&[(size_of::<T::Archived>(), align_of::<T::Archived>())], 0) };
+            // SAFETY: the offset lies in the archive: it is that of the value of `Some`.
+            let place = unsafe { archive.add(offset) };
+            // SAFETY: that value is part of the archive, and so as initialized, aligned and unshared as it is.
+            unsafe { archive::write(value, place) };
+        }
+    }
 }
 
 /// Implements [`ShmMessage`] for a tuple.
@@ -118,6 +158,29 @@ macro_rules! tuple {
                 $(let () = $type::CHECKED;)*
                 assert_message::<Self>();
             };
+            const LARGEST_PIECE: usize = archive::largest(&[$($type::LARGEST_PIECE),*]);
+
+            #[inline]
+            unsafe fn archive_at(&self, archive: NonNull<u8>) {
+                $(
+                    // SAFETY: the offset is that of a field of the archive that the caller says is there.
+                    let field = unsafe { archive.add(offset_of!(<Self as Archive>::Archived, $index)) };
+                    // SAFETY: a field is as initialized, aligned and unshared as the whole.
+                    unsafe { archive::write(&self.$index, field) };
+                )*
+            }
+
+            #[inline]
+            unsafe fn native_at(archive: NonNull<u8>, native: NonNull<Self>) {
+                $(
+                    // SAFETY: the offset is that of a field of the archive that the caller says is there.
+                    let archived = unsafe { archive.add(offset_of!(<Self as Archive>::Archived, $index)) };
+                    // SAFETY: the offset is that of a field of the value to be written.
+                    let field = unsafe { native.cast::<u8>().add(offset_of!(Self, $index)) };
+                    // SAFETY: a field of a valid archive is one; a field of what can be written can be written.
+                    unsafe { $type::native_at(archived, field.cast()) };
+                )*
+            }
         }
     };
 }

@@ -20,6 +20,7 @@
 #![allow(missing_docs)] // Hidden: the facts' names say what they are.
 
 use core::marker::PhantomData;
+use core::ptr::NonNull;
 
 use rkyv::api::high::{HighDeserializer, HighSerializer};
 use rkyv::bytecheck::CheckBytes;
@@ -30,6 +31,8 @@ use rkyv::{Archive, Deserialize, Serialize};
 
 pub use super::assertions::*;
 use super::{Building, Checking, Reading, ShmMessage};
+use crate::archive;
+pub use crate::archive::largest;
 use crate::schema::{Kind, Schema};
 
 /// The supertraits of [`ShmMessage`].
@@ -97,6 +100,35 @@ impl<T: ShmMessage> Measure<T> {
     pub const IS_MESSAGE: bool = true;
     pub const SCHEMA: Schema = T::SCHEMA;
     pub const CHECKED: () = T::CHECKED;
+    pub const LARGEST_PIECE: usize = T::LARGEST_PIECE;
+
+    /// Builds the archive of a field, `offset` bytes into the archive of the whole.
+    ///
+    /// # Safety
+    ///
+    /// That of [`ShmMessage::archive_at`] for the whole, which has a field of this type there.
+    #[inline]
+    pub unsafe fn archive_field(value: &T, archive: NonNull<u8>, offset: usize) {
+        // SAFETY: the caller says that the field lies in the archive.
+        let field = unsafe { archive.add(offset) };
+        // SAFETY: a field is as initialized, aligned and unshared as the whole.
+        unsafe { archive::write(value, field) };
+    }
+
+    /// Builds the native value of a field. Both offsets are in bytes: in the archive, and in the native value of the whole.
+    ///
+    /// # Safety
+    ///
+    /// That of [`ShmMessage::native_at`] for the whole, which has a field of this type there.
+    #[inline]
+    pub unsafe fn native_field(archive: NonNull<u8>, archived: usize, native: NonNull<u8>, offset: usize) {
+        // SAFETY: the caller says that the field lies in the archive.
+        let archived = unsafe { archive.add(archived) };
+        // SAFETY: the caller says that the field lies in the value.
+        let field = unsafe { native.add(offset) };
+        // SAFETY: a field of a valid archive is one; a field of what can be written can be written.
+        unsafe { T::native_at(archived, field.cast()) };
+    }
 }
 
 /// See [`Measure`].
@@ -109,9 +141,31 @@ pub trait Unmeasured {
     const ALIGN: usize = 1;
     const SCHEMA: Schema = Schema { name: "", size: 0, align: 1, kind: Kind::Opaque };
     const CHECKED: () = ();
+    const LARGEST_PIECE: usize = 0;
+
+    /// # Safety
+    ///
+    /// None: it is never called.
+    unsafe fn archive_field<V>(_: &V, _: NonNull<u8>, _: usize) {}
+
+    /// # Safety
+    ///
+    /// None: it is never called.
+    unsafe fn native_field(_: NonNull<u8>, _: usize, _: NonNull<u8>, _: usize) {}
 }
 
 impl<T> Unmeasured for Measure<T> {}
+
+/// Writes the tag of an archived enum.
+///
+/// # Safety
+///
+/// That of [`ShmMessage::archive_at`] for the enum, which has a variant of this tag.
+#[inline]
+pub unsafe fn archive_tag(archive: NonNull<u8>, tag: u8) {
+    // SAFETY: the tag is the first byte of the archive that the caller says is there.
+    unsafe { archive.write(tag) };
+}
 
 /// Asserts that the type of a field is a message.
 pub const fn assert_field<T: ShmMessage>() {}

@@ -3,7 +3,9 @@
 //! One command a line, one reply a line: `ok`, `error VARIANT text`, or what the command says. A received message is shown as
 //! `got SENDER NUMBER DELIVERIES`, or `torn` if any byte of it is wrong.
 //!
-//! With `WITHOUT_MEMBARRIER` in its environment it has a kernel that knows no such call.
+//! With `WITHOUT_MEMBARRIER` or `WITHOUT_FALLOCATE` in its environment it has a kernel that knows
+//! no such call; with `WITH_SIGNALS`, one where signals interrupt each `fallocate` of more than 64
+//! KiB.
 //!
 //! With the kind `home` it takes no commands, but says what comes of attaching to a channel in the default directory.
 //!
@@ -11,6 +13,7 @@
 //! |---|---|
 //! | `create`, `open`, `attach NAME [capacity=N] [size=N] [mode=OCTAL] [deliveries=N] [wait=WAY]` | the channel that all else is about |
 //! | `detach` | lets go of it |
+//! | `refuse membarrier` | its kernel knows no such call from now on |
 //! | `again N` | opens it N times more, and keeps them |
 //! | `send`, `try_send SENDER NUMBER`; `send_timeout SENDER NUMBER MS` | |
 //! | `recv`, `try_recv`, `recv_timeout MS` | receives, and is done with it |
@@ -25,11 +28,17 @@
 //! | `close`, `count` | `waiting W leased L senders S receivers R` |
 //! | `millis` | how long the last command took |
 //! | `umask OCTAL`, `fill`, `free`, `punch NAME`, `churn ROUNDS` | for the file system: see the functions |
-//! | `die` | by SIGKILL |
+//! | `copy FROM TO`, `clone FROM TO`, `cut NAME BYTES` | makes holes: see the functions |
+//! | `solidify NAME`, `missing NAME`, `list` | the same |
+//! | `limit fsize\|nofile\|as N`, `interrupt MICROS` | what the kernel lets it do; signals |
+//! | `watch MS` | whether a watch finds a message within that time |
+//! | `chdir`, `vanish` | leaves its working directory; removes the channels' directory |
+//! | `die`; `crash MIB` | by SIGKILL; by SIGABRT, with so much memory to be dumped in its directory |
 
 use std::collections::VecDeque;
 use std::fs::{self, File};
 use std::io::{BufRead, Write};
+use std::os::unix::fs::{FileExt, MetadataExt};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
@@ -42,6 +51,12 @@ fn main() {
     mi7_tests::end_after(Duration::from_secs(90));
     if std::env::var_os("WITHOUT_MEMBARRIER").is_some() {
         mi7_tests::seccomp::refuse(libc::SYS_membarrier);
+    }
+    if std::env::var_os("WITHOUT_FALLOCATE").is_some() {
+        mi7_tests::seccomp::refuse(libc::SYS_fallocate);
+    }
+    if std::env::var_os("WITH_SIGNALS").is_some() {
+        mi7_tests::seccomp::interrupt_fallocate_of_more_than(1 << 16);
     }
     let mut arguments = std::env::args().skip(1);
     let directory = PathBuf::from(arguments.next().expect("actor DIRECTORY KIND"));
@@ -100,6 +115,11 @@ impl<L: Load> Actor<L> {
         match words[0] {
             "create" | "open" | "attach" => {
                 self.ends = Some(self.channel(words)?.split());
+                done()
+            }
+            "refuse" => {
+                assert_eq!(words[1], "membarrier");
+                mi7_tests::seccomp::refuse(libc::SYS_membarrier);
                 done()
             }
             "detach" => {
@@ -194,10 +214,33 @@ impl<L: Load> Actor<L> {
             "fill" => Ok(self.fill()),
             "free" => Ok(self.free()),
             "punch" => {
-                self.punch(words[1]);
+                self.punch(words);
                 done()
             }
             "churn" => self.churn(number(1)),
+            "copy" | "clone" | "cut" | "solidify" | "missing" | "list" => self.obey_about_files(words),
+            "limit" | "interrupt" => {
+                let restrict =
+                    if words[0] == "limit" { kernel::limit } else { |_: &str, micros| kernel::interrupt(micros) };
+                restrict(words[1], words[words.len() - 1].parse().expect("a number"));
+                done()
+            }
+            "watch" => self.watch(millis(1)),
+            "chdir" => {
+                std::env::set_current_dir("/").expect("it is there");
+                done()
+            }
+            "vanish" => {
+                fs::remove_dir_all(&self.directory).expect("it is this process's to remove");
+                done()
+            }
+            "crash" => {
+                kernel::may_dump_core();
+                std::env::set_current_dir(&self.directory).expect("it is there");
+                let memory = vec![7u8; (number(1) as usize) << 20];
+                std::hint::black_box(&memory);
+                std::process::abort();
+            }
             "die" => {
                 kill_process(getpid(), Signal::KILL).expect("a process can kill itself");
                 unreachable!("SIGKILL has no return")
@@ -289,13 +332,72 @@ impl<L: Load> Actor<L> {
         format!("{blocks} {}", names.join(","))
     }
 
-    /// Makes a hole of the slots of a channel: what its file would be without preallocation.
-    fn punch(&self, name: &str) {
+    /// Makes a hole of the slots of a channel: what its file would be without preallocation. Or
+    /// where it is told to: `punch NAME FROM BYTES`.
+    fn punch(&self, words: &[&str]) {
         use rustix::fs::{FallocateFlags, fallocate};
-        let file = File::options().write(true).open(self.directory.join(name)).expect("the channel's file");
-        let (from, to) = (1 << 16, file.metadata().expect("its length").len());
+        let file = File::options().write(true).open(self.directory.join(words[1])).expect("the channel's file");
+        let number = |at: usize| words.get(at).map(|number| number.parse::<u64>().expect("a number"));
+        let from = number(2).unwrap_or(1 << 16);
+        let bytes = number(3).unwrap_or_else(|| file.metadata().expect("its length").len() - from);
         let flags = FallocateFlags::PUNCH_HOLE | FallocateFlags::KEEP_SIZE;
-        fallocate(&file, flags, from, to - from).expect("a hole");
+        fallocate(&file, flags, from, bytes).expect("a hole");
+    }
+
+    fn obey_about_files(&self, words: &[&str]) -> Reply {
+        let path = |at: usize| self.directory.join(words[at]);
+        match words[0] {
+            // With holes where there are zeros.
+            "copy" => {
+                let bytes = fs::read(path(1)).expect("the file");
+                let copy = File::create(path(2)).expect("a file");
+                copy.set_len(bytes.len() as u64).expect("its length");
+                for (page, at) in bytes.chunks(4096).zip((0..).step_by(4096)) {
+                    if page.iter().any(|byte| *byte != 0) {
+                        copy.write_all_at(page, at).expect("room");
+                    }
+                }
+            }
+            // With the blocks of the original.
+            "clone" => {
+                let (from, to) = (File::open(path(1)).expect("the file"), File::create(path(2)).expect("a file"));
+                rustix::fs::ioctl_ficlone(&to, &from).expect("a clone");
+            }
+            // Cuts a file off, and makes it as long as it was.
+            "cut" => {
+                let file = File::options().write(true).open(path(1)).expect("the file");
+                let len = file.metadata().expect("its length").len();
+                file.set_len(words[2].parse().expect("a number")).expect("a length");
+                file.set_len(len).expect("a length");
+            }
+            // Writes all that is in it once more.
+            "solidify" => {
+                let bytes = fs::read(path(1)).expect("the file");
+                fs::write(path(1), bytes).expect("room");
+            }
+            // How many bytes of it have no block.
+            "missing" => {
+                let file = fs::metadata(path(1)).expect("the file");
+                return Ok(file.len().next_multiple_of(4096).saturating_sub(file.blocks() * 512).to_string());
+            }
+            _ => {
+                let names = mi7::list_in(&self.directory)?.into_iter().filter(|listed| listed.channel.is_some());
+                return Ok(names.map(|listed| listed.name).collect::<Vec<_>>().join(","));
+            }
+        }
+        done()
+    }
+
+    /// Waits for a message by a watch.
+    fn watch(&self, limit: Duration) -> Reply {
+        use rustix::event::{PollFd, PollFlags, Timespec, poll};
+        let watch = self.ends().1.watch()?;
+        if watch.arm() {
+            return Ok("there already".into());
+        }
+        let limit = Timespec::try_from(limit).expect("a time");
+        let readable = poll(&mut [PollFd::new(&watch, PollFlags::IN)], Some(&limit)).expect("it can be waited for");
+        Ok(if readable > 0 { "readable" } else { "nothing" }.into())
     }
 
     /// Sends through every slot, with all of them full in between, round after round.
@@ -312,6 +414,44 @@ impl<L: Load> Actor<L> {
             }
         }
         done()
+    }
+}
+
+/// What the kernel does with this process.
+mod kernel {
+    use rustix::process::{Resource, Rlimit, setrlimit};
+
+    pub fn limit(what: &str, most: u64) {
+        let resource = match what {
+            "fsize" => Resource::Fsize,
+            "nofile" => Resource::Nofile,
+            "as" => Resource::As,
+            other => panic!("no such limit: {other}"),
+        };
+        setrlimit(resource, Rlimit { current: Some(most), maximum: Some(most) }).expect("less than before");
+    }
+
+    pub fn may_dump_core() {
+        let most = rustix::process::getrlimit(Resource::Core).maximum;
+        setrlimit(Resource::Core, Rlimit { current: most, maximum: most }).expect("as much as it may");
+    }
+
+    /// From now on a signal every so many microseconds; 0: no more. Calls are not begun again by
+    /// the kernel.
+    pub fn interrupt(micros: u64) {
+        extern "C" fn ignore(_: libc::c_int) {}
+        // SAFETY: a `sigaction` is plain words, for which zeros are valid: no flags, no signals
+        // blocked.
+        let mut action: libc::sigaction = unsafe { std::mem::zeroed() };
+        action.sa_sigaction = ignore as *const () as usize;
+        // SAFETY: the action is there, and its handler does nothing.
+        let result = unsafe { libc::sigaction(libc::SIGALRM, &raw const action, std::ptr::null_mut()) };
+        assert_eq!(result, 0);
+        let every = libc::timeval { tv_sec: 0, tv_usec: micros as libc::suseconds_t };
+        let timer = libc::itimerval { it_interval: every, it_value: every };
+        // SAFETY: the timer is there, and the place for the old one may be null.
+        let result = unsafe { libc::setitimer(libc::ITIMER_REAL, &raw const timer, std::ptr::null_mut()) };
+        assert_eq!(result, 0);
     }
 }
 

@@ -11,6 +11,8 @@ use mi7::{Error, Received, Receiver, Result, Sender, SharedChannel};
 use mi7_tests::faults::{CHANNEL, Numbered, OWN, VICTIM, numbered};
 
 fn main() -> Result<()> {
+    // Its judge may be killed, and then nobody ends what it waits for.
+    mi7_tests::end_after(Duration::from_secs(60));
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let [directory, part] = &arguments[..] else { panic!("victim DIRECTORY PART") };
     let options = SharedChannel::<Numbered>::options().directory(directory);
@@ -35,6 +37,13 @@ fn main() -> Result<()> {
         }
         "hold a lease" => {
             let _lease = rx.recv_timeout(Duration::from_secs(2));
+            die()
+        }
+        // Alone at its end, and so holding that end's bias.
+        "hold a bias" => {
+            for _ in 0..12 {
+                rx.recv_timeout(Duration::from_secs(2))?.requeue();
+            }
             die()
         }
         // The same, as a task that waits.

@@ -80,10 +80,10 @@ fn a_receiver_may_die_anywhere() {
     });
 }
 
-/// The points of giving up, putting back and passing over.
+/// The points of giving up and putting back.
 const ASIDE: &[Doom] = &[
-    ("mark raised, not yet counted", 1),
     ("claim given up, slot not yet free", 1),
+    ("claim given up, not yet counted", 1),
     ("message put back, not yet hinted", 1),
     ("redelivery hint seen", 1),
     ("message leased again", 1),
@@ -116,16 +116,16 @@ fn who_gives_up_or_puts_back_may_die_anywhere() {
     });
 }
 
-const PASSING: &[Doom] = &[
-    ("tail passed over a lease", 1),
-    ("mark raised, not yet counted", 1),
+const SKIPPING: &[Doom] = &[
+    ("gap opened", 1),
+    ("gap marked, not yet counted", 1),
     ("tail claimed", 1),
     ("message written, not published", 1),
 ];
 
 #[test]
-fn who_passes_over_a_lease_may_die_anywhere() {
-    for &doom in PASSING {
+fn who_skips_a_leased_slot_may_die_anywhere() {
+    for &doom in SKIPPING {
         DEATHS.set(0);
         eprint!("{doom:?}: ");
         check(2, move || {
@@ -153,8 +153,8 @@ fn who_passes_over_a_lease_may_die_anywhere() {
     }
 }
 
-/// Slot 0 is under a lease, of lap 0, and its lap 1 was passed over; a message waits in slot 1.
-fn with_a_lease_passed_over() -> (Arc<World>, Hand, Lease) {
+/// Slot 0 is under a lease, of lap 0, and its lap 1 is a gap; a message waits in slot 1.
+fn with_a_gap_behind_a_lease() -> (Arc<World>, Hand, Lease) {
     let world = World::new(2);
     let mut main = world.hand(MAIN);
     (1..=2).for_each(|value| main.send(value).unwrap());
@@ -164,12 +164,12 @@ fn with_a_lease_passed_over() -> (Arc<World>, Hand, Lease) {
     (world, main, held)
 }
 
-const BEHIND: Doom = ("tail claimed behind a passed-over lap", 1);
+const BEHIND: Doom = ("tail claimed, a lap or more of whose slot lies in gaps", 1);
 
 #[test]
-fn who_claims_a_slot_whose_lap_was_passed_over_may_die() {
+fn who_claims_a_slot_whose_lap_was_skipped_may_die() {
     check_one(BEHIND, || {
-        let (world, mut main, held) = with_a_lease_passed_over();
+        let (world, mut main, held) = with_a_gap_behind_a_lease();
         main.receive().unwrap();
         main.release(&held);
         let actors = [
@@ -186,12 +186,12 @@ fn who_claims_a_slot_whose_lap_was_passed_over_may_die() {
     });
 }
 
-const STEPPING: Doom = ("head passed over a position", 1);
+const STEPPING: Doom = ("head moved across a gap", 1);
 
 #[test]
-fn who_steps_across_a_passed_over_position_may_die() {
+fn who_steps_across_a_gap_may_die() {
     check_one(STEPPING, || {
-        let (world, mut main, held) = with_a_lease_passed_over();
+        let (world, mut main, held) = with_a_gap_behind_a_lease();
         let actors = [
             world.act(A, Some(STEPPING), |hand| hand.try_receives(1)),
             world.act(B, None, |hand| {
@@ -247,9 +247,10 @@ fn who_closes_may_die() {
 
 #[test]
 fn at_every_fault_point_of_the_ring_somebody_dies() {
-    let lists = [SENDER, RECEIVER, ASIDE, PASSING, RECOVERY, &[BEHIND, STEPPING, RECORDING, CLOSING]].concat();
+    let lists = [SENDER, RECEIVER, ASIDE, SKIPPING, RECOVERY, &[BEHIND, STEPPING, RECORDING, CLOSING]].concat();
     let biased = ["tail stored", "head stored", "lease recorded by its holder", "head stored in a run"];
-    for line in include_str!("../../ring.rs").lines() {
+    let sources = [include_str!("../../ring.rs"), include_str!("../gaps.rs")];
+    for line in sources.iter().flat_map(|source| source.lines()) {
         if let Some(name) = line.trim().strip_prefix("fault!(\"").and_then(|rest| rest.strip_suffix("\");")) {
             let listed = lists.iter().any(|(doom, _)| *doom == name) || biased.contains(&name);
             assert!(listed, "{name:?} is in no list");
@@ -260,10 +261,10 @@ fn at_every_fault_point_of_the_ring_somebody_dies() {
 const RECOVERY: &[Doom] = &[
     ("recovery: tail recorded", 1),
     ("recovery: head recorded", 1),
-    ("dead sender's mark raised, slot not yet free", 1),
+    ("dead sender's slot freed, not yet counted", 1),
     ("recovery: slot freed", 1),
     ("recovery: lease put back", 1),
-    ("recovery: redelivery hinted", 1),
+    ("recovery: hinted", 1),
 ];
 
 /// A has died holding a message, and in the middle of sending one; both are known from the counters only.

@@ -37,8 +37,7 @@
 //!
 //! # What is left out
 //!
-//! Deaths, what is put back and what is given up: what is handed out again comes out of its turn, by design. From capacity 3
-//! on, "full" has one more reason ([`a_slot_that_was_passed_over_waits_for_its_turn`]).
+//! Deaths, what is put back and what is given up: what is handed out again comes out of its turn, by design.
 
 use std::collections::{HashSet, VecDeque};
 use std::sync::Mutex;
@@ -372,9 +371,9 @@ fn what_is_sent_and_received_is_a_queue_by_any_clock() {
     }
 }
 
-/// While slot 1 was held it was passed over. Now it is free, but the next position is that of slot 0, where a message waits.
+/// While slot 1 was held, a lap of it was skipped. Now it is free, but the next position is that of slot 0, where a message waits.
 #[test]
-fn a_slot_that_was_passed_over_waits_for_its_turn() {
+fn a_slot_whose_lap_was_skipped_is_used_before_its_turn() {
     check(0, || {
         let world = World::new(3);
         let mut main = world.hand(MAIN);
@@ -387,9 +386,9 @@ fn a_slot_that_was_passed_over_waits_for_its_turn() {
         assert_eq!(main.receive(), Ok(4));
         main.send(6).unwrap();
         main.release(&second);
-        assert_eq!(main.send(7), Err(Blocked::Full));
-        assert_eq!(main.receive(), Ok(5));
         assert_eq!(main.send(7), Ok(()));
+        assert_eq!(main.send(8), Err(Blocked::Full));
+        assert_eq!(main.receive(), Ok(5));
         let log = std::mem::take(&mut main.log);
         world.settle(vec![log]);
     });

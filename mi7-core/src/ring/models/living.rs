@@ -64,7 +64,7 @@ fn a_full_ring_has_room_once_a_message_was_received() {
 }
 
 #[test]
-fn a_held_lease_is_passed_over() {
+fn a_leased_slot_is_skipped() {
     check(3, || {
         let world = World::new(2);
         let mut main = world.hand(MAIN);
@@ -81,7 +81,7 @@ fn a_held_lease_is_passed_over() {
 }
 
 #[test]
-fn two_senders_pass_over_a_held_lease_at_once() {
+fn two_senders_skip_a_leased_slot_at_once() {
     check(3, || {
         let world = World::new(2);
         let mut main = world.hand(MAIN);

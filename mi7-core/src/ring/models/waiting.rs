@@ -58,12 +58,12 @@ impl Doors for World {
 impl World {
     fn receivers(&self) -> Bell<'_> {
         let shared = self.ring.shared();
-        Bell { end: End::Receiving, parking: &shared.receivers.0, fenced: &shared.hints.0.fenced, doors: self }
+        Bell { end: End::Receiving, parking: &shared.receivers.0, hints: &shared.hints.0, doors: self }
     }
 
     fn senders(&self) -> Bell<'_> {
         let shared = self.ring.shared();
-        Bell { end: End::Sending, parking: &shared.senders.0, fenced: &shared.hints.0.fenced, doors: self }
+        Bell { end: End::Sending, parking: &shared.senders.0, hints: &shared.hints.0, doors: self }
     }
 }
 
@@ -126,10 +126,9 @@ impl Hand {
 
     fn send_as_task(&mut self, door: u32, value: u64) {
         let world = Arc::clone(&self.world);
-        let room = |(_, word)| matches!(Word(word).phase(), Phase::Free | Phase::Leased);
-        let left = || world.ring.watch_tail().is_some_and(room);
         let (bell, fifo) = (world.senders(), &world.fifos[door as usize]);
-        if let Some(claim) = wait_as_task(bell, fifo, door, false, || self.claim().ok(), left) {
+        if let Some(claim) = wait_as_task(bell, fifo, door, false, || self.claim().ok(), || world.ring.may_have_room())
+        {
             self.publish(&claim, value);
             world.receivers().ring_if_parked();
         }
@@ -150,8 +149,7 @@ impl Hand {
 
     fn send_waiting(&mut self, value: u64) {
         let world = Arc::clone(&self.world);
-        let room = |(_, word)| matches!(Word(word).phase(), Phase::Free | Phase::Leased);
-        let claim = wait(world.senders(), || self.claim().ok(), || world.ring.watch_tail().is_some_and(room));
+        let claim = wait(world.senders(), || self.claim().ok(), || world.ring.may_have_room());
         self.publish(&claim, value);
         world.receivers().ring_if_parked();
     }

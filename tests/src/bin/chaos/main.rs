@@ -26,9 +26,12 @@
 //! With `--async`, each child has several tasks beside a thread now and then, each with a log of its own; their futures are dropped
 //! again and again ([`tasks`]). All that has to hold holds for each of them.
 //!
+//! With `--fork`, those that send and receive fork now and then ([`forks`]).
+//!
 //! Faults can be planted (`--plant`), to see that they are found: `tests/chaos.rs` does.
 
 mod ending;
+mod forks;
 mod log;
 mod order;
 mod parcel;
@@ -73,6 +76,9 @@ struct Arguments {
     /// Tasks send and receive, rather than threads.
     #[arg(long = "async")]
     in_tasks: bool,
+    /// Those that send and receive fork now and then, and what was forked uses what it inherited.
+    #[arg(long = "fork")]
+    forks: bool,
     /// Kill nobody.
     #[arg(long)]
     no_kill: bool,
@@ -93,7 +99,7 @@ struct Arguments {
     #[arg(long, hide = true)]
     plant: Option<Plant>,
     /// What a child is told: see [`Child`].
-    #[arg(long, hide = true, num_args = 6)]
+    #[arg(long, hide = true, num_args = 7)]
     child: Option<Vec<String>>,
     #[arg(long, hide = true)]
     directory: Option<PathBuf>,
@@ -134,6 +140,8 @@ enum Plant {
     Leak,
     /// A task receives a message in a future that is dropped with it. With `--async`.
     Cancel,
+    /// What a forked child does reaches the channel: it receives a message. With `--fork`.
+    Inherit,
     /// A task that sends believes that nothing was sent with a future that is dropped, and something was. With `--async`.
     Resend,
 }
@@ -154,24 +162,28 @@ struct Child {
     seed: u64,
     /// Messages a second, of each lane; 0: as fast as it can.
     rate: u64,
+    /// Whether it forks.
+    forks: bool,
     parent: i32,
 }
 
 impl Child {
-    fn to_words(&self) -> [String; 6] {
+    fn to_words(&self) -> [String; 7] {
         let role = if self.role == Role::Sender { "sender" } else { "receiver" };
         let [incarnation, lanes] = [self.incarnation, self.lanes].map(|number| number.to_string());
-        [role.into(), incarnation, lanes, self.seed.to_string(), self.rate.to_string(), self.parent.to_string()]
+        let [seed, rate] = [self.seed, self.rate].map(|number| number.to_string());
+        [role.into(), incarnation, lanes, seed, rate, self.forks.to_string(), self.parent.to_string()]
     }
 
     fn from_words(words: &[String]) -> Result<Child, Box<dyn Error>> {
-        let [role, incarnation, lanes, seed, rate, parent] = words else { return Err("six words".into()) };
+        let [role, incarnation, lanes, seed, rate, forks, parent] = words else { return Err("seven words".into()) };
         Ok(Child {
             role: if role == "sender" { Role::Sender } else { Role::Receiver },
             incarnation: incarnation.parse()?,
             lanes: lanes.parse()?,
             seed: seed.parse()?,
             rate: rate.parse()?,
+            forks: forks.parse()?,
             parent: parent.parse()?,
         })
     }

@@ -239,7 +239,8 @@ impl<'a> Chaos<'a> {
             all => (all / u64::from(self.arguments.senders) / u64::from(count)).max(1),
         };
         let parent = std::process::id() as i32;
-        let child = Child { role, incarnation, lanes: count, seed: self.dice.roll(), rate, parent };
+        let (seed, forks) = (self.dice.roll(), self.arguments.forks);
+        let child = Child { role, incarnation, lanes: count, seed, rate, forks, parent };
         let mut command = Command::new(std::env::current_exe()?);
         command.arg("--directory").arg(&self.scratch.0).arg("--child").args(child.to_words());
         if let Some(plant) = self.arguments.plant.and_then(|plant| plant.to_possible_value()) {

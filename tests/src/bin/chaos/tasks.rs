@@ -154,11 +154,11 @@ struct Lane {
 
 impl Lane {
     fn worker(&self) -> Worker<'_> {
-        Worker { log: &self.log, plant: self.plant, directory: &self.directory }
+        Worker { log: &self.log, plant: self.plant, forks: false, directory: &self.directory }
     }
 
     fn go_on_as_a_thread(&mut self) -> Result<(), String> {
-        let worker = Worker { log: &self.log, plant: self.plant, directory: &self.directory };
+        let worker = Worker { log: &self.log, plant: self.plant, forks: false, directory: &self.directory };
         let outcome = worker.work(self.role, self.incarnation, self.rate, &self.channel, &mut self.dice);
         outcome.map_err(|error| error.to_string())
     }
@@ -331,7 +331,7 @@ impl Lane {
                     continue;
                 }
             };
-            let worker = Worker { log: &self.log, plant: self.plant, directory: &self.directory };
+            let worker = Worker { log: &self.log, plant: self.plant, forks: false, directory: &self.directory };
             let holding = worker.write_down(message, start, &mut self.dice);
             self.deal_with(holding).await?;
         }

@@ -10,6 +10,7 @@ use std::time::Duration;
 use mi7::{Error, Received, Receiver, Sender, SharedChannel};
 use rustix::process::{Pid, Signal, getppid, set_parent_process_death_signal};
 
+use crate::forks::{self, Inherited};
 use crate::log::{Entry, Log, Stage, State, now};
 use crate::parcel::{Dice, Parcel, id};
 use crate::{CHANNEL, Child, Plant, Role};
@@ -32,7 +33,10 @@ pub fn run(child: &Child, directory: &Path, plant: Option<Plant>) -> Outcome {
     log.set_stage(Stage::Attaching);
     let channel = SharedChannel::<Parcel>::options().directory(directory).open(CHANNEL)?;
     log.set_stage(Stage::Attached);
-    let worker = Worker { log: &log, plant, directory };
+    if child.forks {
+        forks::expect();
+    }
+    let worker = Worker { log: &log, plant, forks: child.forks, directory };
     worker.work(child.role, child.incarnation, child.rate, &channel, &mut Dice::new(child.seed))?;
     log.set_stage(Stage::Leaving);
     drop(channel);
@@ -46,6 +50,7 @@ pub type Holding<'a> = (Received<'a, Parcel>, usize);
 pub struct Worker<'a> {
     pub log: &'a Log,
     pub plant: Option<Plant>,
+    pub forks: bool,
     pub directory: &'a Path,
 }
 
@@ -81,6 +86,9 @@ impl Worker<'_> {
                     Err(Error::Closed) => return Ok(()),
                     Err(error) => return Err(error.into()),
                 }
+            }
+            if self.forks && dice.percent(4) {
+                forks::fork(Inherited::Sender(tx), self.directory, self.plant, dice);
             }
             log.beat();
             if let Some(pause) = (burst * 1_000_000).checked_div(rate) {
@@ -223,6 +231,11 @@ impl Worker<'_> {
                 continue;
             }
             let holding = self.write_down(message, start, dice);
+            if self.forks && dice.below(1000) < 4 {
+                held.push(holding);
+                forks::fork(Inherited::Receiver(rx, &mut held), self.directory, self.plant, dice);
+                continue;
+            }
             match dice.below(1000) {
                 0..15 => held.push(holding),
                 15..18 => self.put_back(holding),
