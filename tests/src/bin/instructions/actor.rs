@@ -176,8 +176,6 @@ impl Actor<'_> {
     #[cold]
     pub fn refused(&self, number: u64, error: &Error) {
         match error {
-                self.log.add(Deed::Sent, number)
-            }
             // The end is taken only where it belongs to one handle.
             Error::Full | Error::Timeout | Error::Closed | Error::EndTaken { .. } => {
                 self.log.add(Deed::Refused, number);
