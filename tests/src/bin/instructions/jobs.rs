@@ -15,6 +15,10 @@ use crate::tracee::{Stop, Tracee};
 
 /// More cases with findings than this are counted and not shown, nor played again.
 const SHOWN: u64 = 12;
+/// How often each of those is played again.
+const AGAIN: u32 = 2;
+/// After so many a phase ends: what is broken needs no more proof, and each takes seconds.
+const ENOUGH: u64 = 50;
 /// How often the progress is shown.
 const PROGRESS: Duration = Duration::from_secs(30);
 
@@ -83,7 +87,8 @@ fn play_all(phase: &Phase<'_>, job: usize, directory: &Path, plant: Option<Plant
     let mut director = Director::new(directory, plant)?;
     loop {
         let index = totals.take();
-        if index >= phase.count || phase.until.is_some_and(|until| Instant::now() > until) {
+        let wrong = totals.wrong.load(Ordering::Relaxed);
+        if wrong >= ENOUGH || index >= phase.count || phase.until.is_some_and(|until| Instant::now() > until) {
             return Ok(());
         }
         let Some(case) = (phase.case)(index) else { continue };
@@ -92,11 +97,14 @@ fn play_all(phase: &Phase<'_>, job: usize, directory: &Path, plant: Option<Plant
             continue;
         }
         totals.add(&played, case.parts.len(), case.slow);
-        if !played.is_good() && totals.wrong.load(Ordering::Relaxed) <= SHOWN {
+        if !played.is_good() && wrong < SHOWN {
             let stops = played.stops.iter().map(|stop| format!("    stopped at {}\n", symbols::name(*stop)));
-            let again = (0..3).filter(|_| director.play(&case).is_ok_and(|played| !played.is_good())).count();
+            let again = (0..AGAIN).filter(|_| director.play(&case).is_ok_and(|played| !played.is_good())).count();
             let (stops, text) = (stops.collect::<String>(), &played.text);
-            eprint!("{} {index} went wrong, and {again} of 3 times again: --replay {case}\n{text}{stops}", phase.name);
+            eprint!(
+                "{} {index} went wrong, and {again} of {AGAIN} times again: --replay {case}\n{text}{stops}",
+                phase.name
+            );
         }
     }
 }
