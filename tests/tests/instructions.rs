@@ -61,7 +61,8 @@ fn a_case_is_played_again_as_it_was_written_down() {
 
 /// A run with a planted fault, in which this count is not 0.
 fn found(plant: &str, name: &str) -> Outcome {
-    let outcome = instructions(&format!("--plant {plant} --quick --scene one --call send-alone --call send-first --pairs 10"));
+    let outcome =
+        instructions(&format!("--plant {plant} --quick --scene one --call send-alone --call send-first --pairs 10"));
     assert!(!outcome.success, "{plant} was not found: {}", outcome.words);
     assert!(outcome.count(name) > 0, "{plant}: {}", outcome.words);
     outcome

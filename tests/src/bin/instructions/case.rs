@@ -47,6 +47,12 @@ impl Aim {
         if let Some(nth) = text.strip_prefix('#') {
             return Some(Aim::Event(Until::Nth(nth.parse().ok()?)));
         }
+        if let Some(nth) = text.strip_prefix("asleep#") {
+            return Some(Aim::Event(Until::Asleep(nth.parse().ok()?)));
+        }
+        if text == "end" {
+            return Some(Aim::Event(Until::End));
+        }
         if let Some((of, time)) = text.strip_prefix("before=").and_then(|text| text.split_once('*')) {
             return Some(Aim::Event(Until::Before { word: word(of)?, time: time.parse().ok()? }));
         }
@@ -74,6 +80,8 @@ impl fmt::Display for Aim {
                 write!(f, "{base:#x}*{hits}+{steps}{}", if *sleeps { "+sleep" } else { "" })
             }
             Aim::Event(Until::Nth(nth)) => write!(f, "#{nth}"),
+            Aim::Event(Until::Asleep(nth)) => write!(f, "asleep#{nth}"),
+            Aim::Event(Until::End) => write!(f, "end"),
             Aim::Event(Until::Before { word, time }) => write!(f, "before={word:#x}*{time}"),
             Aim::Event(Until::After { word, events }) => write!(f, "after={word:#x}+{events}"),
             Aim::Event(Until::Past { word, events }) => write!(f, "past={word:#x}+{events}"),
@@ -158,7 +166,7 @@ mod tests {
             "half:send-alone@kill@0x5555*1+3",
             "full/witness/use=5:send-waits@hold-live@0x5555*2+0+sleep:close@kill@#12",
             "half/slow:status@hold-leave@before=0x308*1:send-first@kill@after=0x308+40:open@hold-kill@0x0*0+7",
-            "half:send-alone@kill@past=0x308+0",
+            "half:send-alone@kill@past=0x308+0:recv-woken@kill@asleep#12:open@hold-leave@end",
         ] {
             assert_eq!(Case::parse(text).map(|case| case.to_string()).as_deref(), Some(text));
         }

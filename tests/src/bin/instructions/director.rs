@@ -11,7 +11,7 @@ use crate::board::{Board, Deed, LOGS};
 use crate::calls::{self, Call, Help};
 use crate::case::{Aim, Case, Fate, Part};
 use crate::checker::{Checker, Request};
-use crate::guard::{Guard, walk};
+use crate::guard::{Guard, Seen, Until, walk};
 use crate::marks::Mark;
 use crate::profile::Profile;
 use crate::scenes::{Exclusive, SCENES};
@@ -146,27 +146,41 @@ impl Director {
         Ok(played)
     }
 
-    /// What a call executes in a case whose last part it is: that one is not stopped, but stepped.
+    /// What a call executes in a case whose last part it is: that one is not stopped, but stepped. None if it cannot be played.
     pub fn record(&mut self, case: &Case) -> Outcome<Option<Profile>> {
+        self.follow(case, |tracee, guard, asleep| Profile::record(tracee, guard, asleep))
+    }
+
+    /// The events of a call in a case whose last part it is.
+    pub fn watch(&mut self, case: &Case) -> Outcome<Option<Vec<Seen>>> {
+        self.follow(case, |tracee, guard, asleep| {
+            let mut seen = Vec::new();
+            walk(tracee, guard, Until::End, asleep, &mut seen)?;
+            Ok(seen)
+        })
+    }
+
+    fn follow<T>(
+        &mut self,
+        case: &Case,
+        follow: impl FnOnce(&mut Tracee, Guard<'_>, &mut dyn FnMut() -> Outcome<bool>) -> Outcome<T>,
+    ) -> Outcome<Option<T>> {
         self.board.clear();
         let mut played = Played::default();
         self.ask(Request::Prepare { scene: case.scene, witness: case.witness }, &mut played)?;
         let Ok(mut players) = self.prepare(&case.parts)? else { return Ok(None) };
-        let mut sleeper = SCENES[case.scene].sleeper.map(|what| self.start_sleeper(what)).transpose()?;
+        // It is killed when this returns.
+        let _sleeper = SCENES[case.scene].sleeper.map(|what| self.start_sleeper(what)).transpose()?;
         let Some(mut last) = players.pop() else { return Ok(None) };
         for player in &mut players {
             self.stop(player, &mut played)?;
         }
-        let call = last.part.call;
         let directory = self.directory.to_string_lossy();
         let guard = Guard::new(self.board.range(), &directory);
-        let mut patience = Patience::new(call, players.len());
+        let mut patience = Patience::new(last.part.call, players.len());
         let checker = &mut self.checker;
-        let profile = Profile::record(&mut last.tracee, guard, &mut || patience.asleep(checker));
-        if let Some(sleeper) = &mut sleeper {
-            sleeper.kill();
-        }
-        Ok(Some(profile.map_err(|error| format!("{case}: {error}"))?))
+        let followed = follow(&mut last.tracee, guard, &mut || patience.asleep(checker));
+        Ok(Some(followed.map_err(|error| format!("{case}: {error}"))?))
     }
 
     fn ask(&mut self, request: Request, played: &mut Played) -> Outcome {
@@ -247,13 +261,15 @@ impl Director {
             Aim::Instruction(route) => tracee.go_to(&route, &mut asleep)?,
             Aim::Event(until) => {
                 let directory = self.directory.to_string_lossy();
-                walk(tracee, Guard::new(self.board.range(), &directory), until, &mut asleep)?
+                walk(tracee, Guard::new(self.board.range(), &directory), until, &mut asleep, &mut Vec::new())?
             }
         };
         let landed = match (stop, part.aim) {
             (Stop::At(_), _) => true,
             (Stop::Mark(Mark::End), Aim::Instruction(route)) => route.hits == 0,
+            (Stop::Mark(Mark::End), Aim::Event(Until::End)) => true,
             (Stop::Asleep, Aim::Instruction(route)) => route.sleeps,
+            (Stop::Asleep, Aim::Event(until)) => matches!(until, Until::Asleep(_)),
             _ => false,
         };
         if let Stop::At(at) = stop {

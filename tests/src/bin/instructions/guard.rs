@@ -27,6 +27,36 @@ pub enum Event {
     Call,
 }
 
+/// An event that has been.
+#[derive(Clone, Copy)]
+pub struct Seen {
+    /// The address of the instruction.
+    pub at: u64,
+    pub event: Event,
+    /// It makes a difference to others: it changed the word, or is a system call.
+    pub changes: bool,
+    /// It is a system call in which the process slept.
+    pub slept: bool,
+}
+
+impl Seen {
+    /// The word that it accesses.
+    pub fn word(&self) -> Option<Word> {
+        match self.event {
+            Event::Access { word, .. } => word,
+            Event::Call => None,
+        }
+    }
+
+    /// The word that it reads and writes at once.
+    pub fn swapped(&self) -> Option<Word> {
+        match self.event {
+            Event::Access { word, swaps: true } => word,
+            _ => None,
+        }
+    }
+}
+
 /// The memory that a process shares, and whether it may access it.
 pub struct Guard<'a> {
     board: Range<u64>,
@@ -92,6 +122,18 @@ impl<'a> Guard<'a> {
         self.turn(tracee, true)?;
         Ok((stop, changed))
     }
+
+    /// Has the process make a system call, with the guard off for so long: the kernel may have to access what is guarded.
+    pub fn pass_call(&mut self, tracee: &mut Tracee, asleep: &mut dyn FnMut() -> Outcome<bool>) -> Outcome<Stop> {
+        self.turn(tracee, false)?;
+        let stop = tracee.step_past(asleep)?;
+        if matches!(stop, Stop::At(_)) {
+            // It may have mapped a channel, or unmapped one.
+            self.look(tracee)?;
+            self.turn(tracee, true)?;
+        }
+        Ok(stop)
+    }
 }
 
 /// Whether the instruction reads and writes memory at once: it has the `lock` prefix, or is an `xchg`.
@@ -107,51 +149,35 @@ fn swaps(code: &[u8]) -> bool {
 pub enum Until {
     /// Before the event of this number, from 0.
     Nth(u32),
+    /// In the event of this number, which is a system call, while it sleeps.
+    Asleep(u32),
     /// Before it reads and writes this word at once, for the so manieth time.
     Before { word: Word, time: u32 },
     /// So many events after it changed this word.
     After { word: Word, events: u32 },
     /// So many events after it accessed this word.
     Past { word: Word, events: u32 },
+    /// Where the call ends.
+    End,
 }
 
-/// Lets a process run, and stops it before an event. [`Stop::At`] if it came to that; else why not.
+/// Lets a process run, and stops it at an event. [`Stop::At`] if it came to that, or [`Stop::Asleep`] if it is to sleep there; else why
+/// not. What it passes on its way is added to `seen`.
 pub fn walk(
     tracee: &mut Tracee,
     mut guard: Guard<'_>,
     until: Until,
     asleep: &mut dyn FnMut() -> Outcome<bool>,
+    seen: &mut Vec<Seen>,
 ) -> Outcome<Stop> {
     let mut walk = Walk { left: None, until };
     guard.look(tracee)?;
     guard.turn(tracee, true)?;
     for number in 0..MOST {
-        let passed = match tracee.run_to_call()? {
-            Stop::Touched(address) if guard.covers(address) => {
-                let event = guard.access(tracee, address)?;
-                if walk.is_at(number, event) {
-                    guard.turn(tracee, false)?;
-                    return Ok(Stop::At(tracee.at()?));
-                }
-                let (passed, changed) = guard.pass(tracee, address)?;
-                walk.has_passed(event, changed);
-                passed
-            }
-            Stop::Call => {
-                let is_at = walk.is_at(number, Event::Call);
-                // The kernel may have to access what is guarded.
-                guard.turn(tracee, false)?;
-                if is_at {
-                    return Ok(Stop::At(tracee.at()?));
-                }
-                let passed = tracee.step_past(asleep)?;
-                if matches!(passed, Stop::At(_)) {
-                    // It may have mapped a channel, or unmapped one.
-                    guard.look(tracee)?;
-                    guard.turn(tracee, true)?;
-                }
-                passed
-            }
+        let stop = tracee.run_to_call()?;
+        let (event, address) = match stop {
+            Stop::Touched(address) if guard.covers(address) => (guard.access(tracee, address)?, address),
+            Stop::Call => (Event::Call, 0),
             stop => {
                 if let Stop::Mark(_) = stop {
                     guard.turn(tracee, false)?;
@@ -159,9 +185,27 @@ pub fn walk(
                 return Ok(stop);
             }
         };
+        let at = tracee.at()?;
+        if walk.is_at(number, event) {
+            guard.turn(tracee, false)?;
+            return if matches!(until, Until::Asleep(_)) { tracee.fall_asleep() } else { Ok(Stop::At(at)) };
+        }
+        let mut slept = false;
+        let (passed, changes) = match event {
+            Event::Access { .. } => guard.pass(tracee, address)?,
+            Event::Call => {
+                let mut asleep = || {
+                    slept = true;
+                    asleep()
+                };
+                (guard.pass_call(tracee, &mut asleep)?, true)
+            }
+        };
+        seen.push(Seen { at, event, changes, slept });
         if !matches!(passed, Stop::At(_)) {
             return Ok(passed);
         }
+        walk.has_passed(event, changes);
     }
     Ok(Stop::Late)
 }
@@ -177,7 +221,8 @@ impl Walk {
     /// Whether it is to stop before this event.
     fn is_at(&mut self, number: u32, event: Event) -> bool {
         match self.until {
-            Until::Nth(nth) => number == nth,
+            Until::Nth(nth) | Until::Asleep(nth) => number == nth,
+            Until::End => false,
             Until::Before { word, time } => {
                 if event != (Event::Access { word: Some(word), swaps: true }) {
                     return false;

@@ -17,8 +17,8 @@ use crate::tracee::{Stop, Tracee};
 const SHOWN: u64 = 12;
 /// How often each of those is played again.
 const AGAIN: u32 = 2;
-/// After so many a phase ends: what is broken needs no more proof, and each takes seconds.
-const ENOUGH: u64 = 50;
+/// After so many the run ends: what is broken needs no more proof, and each takes seconds.
+pub const ENOUGH: u64 = 50;
 /// How often the progress is shown.
 const PROGRESS: Duration = Duration::from_secs(30);
 
@@ -30,6 +30,8 @@ pub struct Phase<'a> {
     pub case: &'a dyn Fn(usize) -> Option<Case>,
     pub jobs: usize,
     pub until: Option<Instant>,
+    /// It ends after so many cases with findings, those of earlier phases included.
+    pub enough: u64,
 }
 
 /// Plays all cases of a phase. False if it was interrupted.
@@ -88,7 +90,7 @@ fn play_all(phase: &Phase<'_>, job: usize, directory: &Path, plant: Option<Plant
     loop {
         let index = totals.take();
         let wrong = totals.wrong.load(Ordering::Relaxed);
-        if wrong >= ENOUGH || index >= phase.count || phase.until.is_some_and(|until| Instant::now() > until) {
+        if wrong >= phase.enough || index >= phase.count || phase.until.is_some_and(|until| Instant::now() > until) {
             return Ok(());
         }
         let Some(case) = (phase.case)(index) else { continue };

@@ -79,13 +79,16 @@ impl Pairs {
         let mut swapped = BTreeMap::<_, BTreeSet<Word>>::new();
         let mut changes = BTreeMap::<_, BTreeSet<usize>>::new();
         let mut accesses = BTreeMap::<_, BTreeSet<usize>>::new();
-        let alone = acts.iter().enumerate().map(|(act, Act { points, .. })| (act, points));
-        let others = repertoire.sequels.iter().map(|sequel| (sequel.act, &sequel.points));
-        for (act, points) in alone.chain(others) {
-            swapped.entry(act).or_default().extend(points.iter().filter_map(Point::swapped));
-            for (point, word) in points.iter().filter_map(|point| Some((point, point.word()?))) {
+        let alone = acts
+            .iter()
+            .enumerate()
+            .flat_map(|(act, Act { profile, .. })| profile.seen.iter().map(move |(_, seen)| (act, seen)));
+        let others = repertoire.sequels.iter().flat_map(|sequel| sequel.seen.iter().map(|seen| (sequel.act, seen)));
+        for (act, seen) in alone.chain(others) {
+            swapped.entry(act).or_default().extend(seen.swapped());
+            if let Some(word) = seen.word() {
                 accesses.entry((acts[act].scene, word)).or_default().insert(act);
-                if point.changes {
+                if seen.changes {
                     changes.entry((acts[act].scene, word)).or_default().insert(act);
                 }
             }
@@ -222,8 +225,7 @@ fn first_stop(repertoire: &Repertoire, act: usize, dice: &mut Dice) -> Aim {
 
 /// Before which events to stop, so that each time something else has been done.
 fn stops(points: &[Point]) -> Vec<u32> {
-    let after = points.iter().filter(|point| point.changes).map(|point| point.number + 1);
-    [0].into_iter().chain(after).collect()
+    points.iter().filter(|point| point.leaves_more).map(|point| point.number).collect()
 }
 
 fn case(repertoire: &Repertoire, parts: &[(usize, Aim, Fate)]) -> Case {

@@ -8,7 +8,7 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-use crate::guard::{Event, Guard, Word};
+use crate::guard::{Event, Guard, Seen};
 use crate::marks;
 use crate::tracee::{LONG, Route, SYSCALL, Stop, Tracee};
 use crate::{Outcome, arena};
@@ -16,53 +16,22 @@ use crate::{Outcome, arena};
 /// An instruction: its address, and how often it had been executed, this time included.
 pub type Place = (u64, u32);
 
-/// An instruction that others can notice.
-#[derive(Clone, Copy)]
-pub struct Noticed {
-    index: u32,
-    event: Event,
-    /// It makes a difference to others that it was executed: it changes the word, or is a system call.
-    changes: bool,
-}
-
 /// A point at which it makes a difference to others that a process stops.
 #[derive(Clone, Copy)]
 pub struct Point {
     pub route: Route,
-    /// What comes next; none at the end, and for one who sleeps.
-    pub event: Option<Event>,
     /// How many events there were before.
     pub number: u32,
-    /// It makes a difference to others that this was done.
-    pub changes: bool,
-}
-
-impl Point {
-    /// The word that it is about to access.
-    pub fn word(&self) -> Option<Word> {
-        match self.event {
-            Some(Event::Access { word, .. }) => word,
-            _ => None,
-        }
-    }
-
-    /// The word that it is about to read and write at once.
-    pub fn swapped(&self) -> Option<Word> {
-        match self.event {
-            Some(Event::Access { word, swaps: true }) => word,
-            _ => None,
-        }
-    }
+    /// Something was done since the point before that makes a difference also when the process is dead.
+    pub leaves_more: bool,
 }
 
 /// The instructions that a call executed once.
 pub struct Profile {
     /// All of them.
     pub trace: Cow<'static, [Place]>,
-    /// Those that others can notice.
-    pub noticed: Vec<Noticed>,
-    /// Indices of system calls in which the process slept.
-    pub sleeps: Vec<u32>,
+    /// Those that others can notice, with their indices.
+    pub seen: Vec<(u32, Seen)>,
 }
 
 /// More steps than any call takes.
@@ -103,7 +72,7 @@ impl Profile {
         mut guard: Guard<'_>,
         asleep: &mut dyn FnMut() -> Outcome<bool>,
     ) -> Outcome<Profile> {
-        let (mut trace, mut noticed, mut sleeps) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut trace, mut seen) = (Vec::new(), Vec::new());
         let mut counts = BTreeMap::new();
         guard.look(tracee)?;
         guard.turn(tracee, true)?;
@@ -113,27 +82,19 @@ impl Profile {
             let count = counts.entry(at).and_modify(|count| *count += 1).or_insert(1);
             trace.push((at, *count));
             let stop = if tracee.read_code(at)?.starts_with(&SYSCALL) {
-                noticed.push(Noticed { index, event: Event::Call, changes: true });
-                guard.turn(tracee, false)?;
                 let mut slept = false;
-                let stop = tracee.step_past(&mut || {
+                let stop = guard.pass_call(tracee, &mut || {
                     slept = true;
                     asleep()
                 })?;
-                if slept {
-                    sleeps.push(index);
-                }
-                if matches!(stop, Stop::At(_)) {
-                    guard.look(tracee)?;
-                    guard.turn(tracee, true)?;
-                }
+                seen.push((index, Seen { at, event: Event::Call, changes: true, slept }));
                 stop
             } else {
                 match tracee.step(LONG)? {
                     Stop::Touched(address) if guard.covers(address) => {
                         let event = guard.access(tracee, address)?;
                         let (stop, changes) = guard.pass(tracee, address)?;
-                        noticed.push(Noticed { index, event, changes });
+                        seen.push((index, Seen { at, event, changes, slept: false }));
                         stop
                     }
                     stop => stop,
@@ -146,7 +107,7 @@ impl Profile {
                 stop => return Err(format!("after {index} instructions: {stop:?}").into()),
             }
         }
-        Ok(Profile { trace: trace.into(), noticed, sleeps })
+        Ok(Profile { trace: trace.into(), seen })
     }
 
     /// Moves the instructions to where they are not in the way of forks.
@@ -177,27 +138,40 @@ impl Profile {
         best
     }
 
+    /// Indices of system calls in which the process slept.
+    pub fn sleeps(&self) -> Vec<u32> {
+        self.seen.iter().filter(|(_, seen)| seen.slept).map(|(index, _)| *index).collect()
+    }
+
     /// The points that differ for others: right before each access, and at the end; and asleep in system calls.
     pub fn points(&self, text: &Text) -> Vec<Point> {
-        let place = |noticed: &Noticed| self.trace[noticed.index as usize];
-        let mut last = BTreeMap::new();
-        for noticed in &self.noticed {
-            last.insert(place(noticed).0, noticed.index);
-        }
+        let events: Vec<Seen> = self.seen.iter().map(|(_, seen)| *seen).collect();
         let mut points = Vec::new();
-        for (noticed, number) in self.noticed.iter().zip(0..) {
-            let (address, count) = place(noticed);
-            if count > OFTEN && last[&address] != noticed.index {
-                continue;
+        let mut leaves_more = true;
+        for number in seldom(&events) {
+            let (index, seen) = &self.seen[number as usize];
+            let route = self.route(*index, text);
+            points.push(Point { route, number, leaves_more });
+            if seen.slept {
+                points.push(Point { route: Route { sleeps: true, ..route }, number, leaves_more: false });
             }
-            let route = self.route(noticed.index, text);
-            points.push(Point { route, event: Some(noticed.event), number, changes: noticed.changes });
-            if self.sleeps.contains(&noticed.index) {
-                points.push(Point { route: Route { sleeps: true, ..route }, event: None, number, changes: false });
-            }
+            leaves_more = seen.changes;
         }
-        let number = self.noticed.len() as u32;
-        points.push(Point { route: self.route(self.len(), text), event: None, number, changes: false });
+        points.push(Point { route: self.route(self.len(), text), number: self.seen.len() as u32, leaves_more });
         points
     }
+}
+
+/// The numbers of events, without those that come again and again in a loop: of these the first ones and the last.
+pub fn seldom(events: &[Seen]) -> Vec<u32> {
+    let (mut counts, mut last) = (BTreeMap::<u64, u32>::new(), BTreeMap::new());
+    for (seen, number) in events.iter().zip(0u32..) {
+        last.insert(seen.at, number);
+    }
+    let mut is_seldom = |at: u64, number: u32| {
+        let count = counts.entry(at).or_default();
+        *count += 1;
+        *count <= OFTEN || last[&at] == number
+    };
+    events.iter().zip(0..).filter(|(seen, number)| is_seldom(seen.at, *number)).map(|(_, number)| number).collect()
 }

@@ -5,6 +5,7 @@ use crate::calls::{self, Before, Call};
 use crate::case::{Aim, Case, Fate, Part};
 use crate::dice::Dice;
 use crate::director::Director;
+use crate::guard::Seen;
 use crate::profile::{Point, Profile, Text};
 use crate::scenes::{self, SCENES};
 
@@ -22,7 +23,7 @@ pub struct Act {
 pub struct Sequel {
     pub act: usize,
     pub before: Part,
-    pub points: Vec<Point>,
+    pub seen: Vec<Seen>,
 }
 
 /// All that is known.
@@ -67,7 +68,7 @@ impl Repertoire {
         let mut seen = "";
         for (index, act) in self.acts.iter().enumerate().filter(|(_, act)| wanted(act.call)) {
             // In short, one scene.
-            if quick && (act.profile.len() > LONG || seen == act.call.name) {
+            if quick && seen == act.call.name {
                 continue;
             }
             seen = act.call.name;
@@ -81,11 +82,11 @@ impl Repertoire {
                     Before::Died(name) => match self.find(name, act.scene) {
                         Some(before) => {
                             let Act { call, points, .. } = &self.acts[before];
-                            let every = points.len().div_ceil(most).max(1);
-                            let stops = points.iter().rev().step_by(every);
-                            stops
-                                .map(|point| Part { call, aim: Aim::Instruction(point.route), fate: Fate::Killed })
-                                .collect()
+                            let stops: Vec<&Point> = points.iter().filter(|point| point.leaves_more).collect();
+                            let every = stops.len().div_ceil(most).max(1);
+                            let part =
+                                |point: &&Point| Part { call, aim: Aim::Instruction(point.route), fate: Fate::Killed };
+                            stops.iter().rev().step_by(every).map(part).collect()
                         }
                         None => Vec::new(),
                     },
@@ -93,9 +94,8 @@ impl Repertoire {
                 for before in parts {
                     let mut case = alone(act.call, act.scene);
                     case.parts.insert(0, before);
-                    if let Some(profile) = director.record(&case)? {
-                        let points = profile.points(&self.text);
-                        self.sequels.push(Sequel { act: index, before, points });
+                    if let Some(seen) = director.watch(&case)? {
+                        self.sequels.push(Sequel { act: index, before, seen });
                     }
                 }
             }

@@ -47,6 +47,9 @@ struct Arguments {
     /// Ends the pairs after so many seconds.
     #[arg(long)]
     seconds: Option<u64>,
+    /// Ends with the first finding.
+    #[arg(long)]
+    until_wrong: bool,
     /// How many cases are played at once. By default two for each processor, and twice as many where most of the time is spent waiting.
     #[arg(long)]
     jobs: Option<usize>,
@@ -124,12 +127,13 @@ fn run(arguments: &Arguments) -> Outcome<ExitCode> {
         }
     };
     let jobs = arguments.jobs.unwrap_or(2 * jobs::processors()).max(1);
+    let enough = if arguments.until_wrong { 1 } else { jobs::ENOUGH };
     let begun = Instant::now();
     let own = directory.path().join("own");
     std::fs::create_dir(&own)?;
     if let Some(text) = &arguments.replay {
         let case = Case::parse(text).ok_or("not a case")?;
-        let phase = Phase { name: "replay", count: pairs, case: &|_| Some(case.clone()), jobs: 1, until: None };
+        let phase = Phase { name: "replay", count: pairs, case: &|_| Some(case.clone()), jobs: 1, until: None, enough };
         jobs::run(&phase, directory.path(), arguments.plant, totals, &interrupted)?;
         return Ok(tell(totals, pairs as u64, begun));
     }
@@ -158,7 +162,7 @@ fn run(arguments: &Arguments) -> Outcome<ExitCode> {
     if !arguments.no_singles {
         let case = |index| Some(singles.case(&repertoire, index, arguments.seed));
         // Many of these wait.
-        let phase = Phase { name: "singles", count: singles.len(), case: &case, jobs: jobs * 2, until: None };
+        let phase = Phase { name: "singles", count: singles.len(), case: &case, jobs: jobs * 2, until: None, enough };
         if !jobs::run(&phase, directory.path(), arguments.plant, totals, &interrupted)? {
             return Ok(given_up());
         }
@@ -166,7 +170,7 @@ fn run(arguments: &Arguments) -> Outcome<ExitCode> {
     let systematic = if arguments.random { 0 } else { (pairs / 2).min(all_pairs.len_short()) };
     let case = |index| all_pairs.case(&repertoire, index, systematic, arguments.seed);
     let until = arguments.seconds.map(|seconds| Instant::now() + Duration::from_secs(seconds));
-    let phase = Phase { name: "pairs", count: pairs, case: &case, jobs, until };
+    let phase = Phase { name: "pairs", count: pairs, case: &case, jobs, until, enough };
     totals.begin_phase();
     if pairs > 0 && !jobs::run(&phase, directory.path(), arguments.plant, totals, &interrupted)? {
         return Ok(given_up());

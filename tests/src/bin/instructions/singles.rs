@@ -8,6 +8,8 @@
 use crate::calls::Before;
 use crate::case::{Aim, Case, Fate, Part};
 use crate::dice::Dice;
+use crate::guard::{Seen, Until};
+use crate::profile::seldom;
 use crate::repertoire::Repertoire;
 use crate::tracee::Route;
 
@@ -65,10 +67,10 @@ impl Singles {
     fn push(&mut self, repertoire: &Repertoire, act: usize, sequel: Option<usize>, at: At) {
         self.stretches.push(Stretch { begins: self.total, act, sequel, at });
         let act = &repertoire.acts[act];
-        let points = sequel.map_or(&act.points, |sequel| &repertoire.sequels[sequel].points);
-        self.total += match at {
-            At::Instructions => act.profile.len() as usize + act.profile.sleeps.len(),
-            At::Points(every) => points.len().div_ceil(every),
+        self.total += match (at, sequel) {
+            (At::Instructions, _) => act.profile.len() as usize + act.profile.sleeps().len(),
+            (At::Points(every), None) => act.points.len().div_ceil(every),
+            (At::Points(every), Some(sequel)) => aims(&repertoire.sequels[sequel].seen).len().div_ceil(every),
         };
     }
 
@@ -88,19 +90,39 @@ impl Singles {
         let mut dice = Dice::new(seed, index as u64);
         let (offset, act) = (index - begins, &repertoire.acts[act]);
         let sequel = sequel.map(|sequel| &repertoire.sequels[sequel]);
-        let (profile, points) = (&act.profile, sequel.map_or(&act.points, |sequel| &sequel.points));
-        let route = match at {
-            At::Points(every) => points[(offset * every + dice.below(every)).min(points.len() - 1)].route,
-            At::Instructions if offset < profile.len() as usize => profile.route(offset as u32 + 1, &repertoire.text),
-            At::Instructions => {
-                let index = profile.sleeps[offset - profile.len() as usize];
-                Route { sleeps: true, ..profile.route(index, &repertoire.text) }
+        let profile = &act.profile;
+        let mut nth = |every: usize, len: usize| (offset * every + dice.below(every)).min(len - 1);
+        let aim = match (at, sequel) {
+            (At::Points(every), None) => Aim::Instruction(act.points[nth(every, act.points.len())].route),
+            (At::Points(every), Some(sequel)) => {
+                let aims = aims(&sequel.seen);
+                aims[nth(every, aims.len())]
+            }
+            (At::Instructions, _) if offset < profile.len() as usize => {
+                Aim::Instruction(profile.route(offset as u32 + 1, &repertoire.text))
+            }
+            (At::Instructions, _) => {
+                let index = profile.sleeps()[offset - profile.len() as usize];
+                Aim::Instruction(Route { sleeps: true, ..profile.route(index, &repertoire.text) })
             }
         };
-        let part = Part { call: act.call, aim: Aim::Instruction(route), fate: Fate::Killed };
+        let part = Part { call: act.call, aim, fate: Fate::Killed };
         let parts = sequel.map(|sequel| sequel.before).into_iter().chain([part]).collect();
         // Of two neighbours, one is checked by those who wait.
         let slow = (offset + seed as usize).is_multiple_of(2);
         Case { scene: act.scene, witness: !slow && dice.percent(30), slow, uses: 0, parts }
     }
+}
+
+/// Where to stop a call of which these events were seen: before each, in each sleep, and at the end.
+fn aims(seen: &[Seen]) -> Vec<Aim> {
+    let mut aims = Vec::new();
+    for number in seldom(seen) {
+        aims.push(Until::Nth(number));
+        if seen[number as usize].slept {
+            aims.push(Until::Asleep(number));
+        }
+    }
+    aims.push(Until::Nth(seen.len() as u32));
+    aims.into_iter().map(Aim::Event).collect()
 }

@@ -202,10 +202,15 @@ impl Tracee {
             }
         }
         if route.sleeps {
-            ptrace::step(self.pid, None)?;
-            return self.wait(SHORT * 4);
+            return self.fall_asleep();
         }
         Ok(Stop::At(at))
+    }
+
+    /// Has it begin the system call at which it stands, and waits until it sleeps there.
+    pub fn fall_asleep(&mut self) -> Outcome<Stop> {
+        ptrace::step(self.pid, None)?;
+        self.wait(SHORT * 4)
     }
 
     fn run_past(&mut self, asleep: &mut dyn FnMut() -> Outcome<bool>) -> Outcome<Stop> {
