@@ -95,7 +95,8 @@ pub struct Everything {
 #[mi7::message]
 #[derive(Clone, PartialEq, Debug)]
 pub struct Spans {
-    pub ranges: (Range<u8>, RangeInclusive<u64>, RangeFrom<char>, RangeTo<i16>, RangeToInclusive<u128>, RangeFull),
+    pub ranges: (Range<u8>, RangeInclusive<u64>, RangeFrom<char>),
+    pub open_ranges: (RangeTo<i16>, RangeToInclusive<u128>, RangeFull),
     pub bounds: [Bound<u32>; 3],
     pub outcome: Result<[u64; 2], Side>,
     pub nothing: Result<(), bool>,
@@ -187,7 +188,8 @@ impl Specimen for Spans {
     const NAME: &'static str = "spans";
     fn specimens() -> Vec<Self> {
         let few = Spans {
-            ranges: (0..0, 1..=0, '\0'.., ..i16::MIN, ..=0, ..),
+            ranges: (0..0, 0..=0, '\0'..),
+            open_ranges: (..i16::MIN, ..=0, ..),
             bounds: [Bound::Unbounded; 3],
             outcome: Err(Side::Sell),
             nothing: Ok(()),
@@ -197,7 +199,8 @@ impl Specimen for Spans {
             own: PhantomData,
         };
         let many = Spans {
-            ranges: (0..255, 0..=u64::MAX, char::MAX.., ..i16::MAX, ..=u128::MAX, ..),
+            ranges: (0..255, 0..=u64::MAX, char::MAX..),
+            open_ranges: (..i16::MAX, ..=u128::MAX, ..),
             bounds: [Bound::Included(0), Bound::Excluded(u32::MAX), Bound::Unbounded],
             outcome: Ok([u64::MAX, 1]),
             nothing: Err(true),

@@ -116,7 +116,7 @@ fn every_call_on_an_inherited_handle_says_so() {
             says_forked("loan", tx.loan());
             says_forked("try_loan", tx.try_loan());
             says_forked("loan_many", tx.loan_many(2));
-            says_forked("send_many", tx.send_many(&[[1; 4]]));
+            says_forked("send_many", tx.send_many([[1; 4]]));
             says_forked("recv", rx.recv());
             says_forked("try_recv", rx.try_recv());
             says_forked("recv_timeout", rx.recv_timeout(short));
@@ -159,6 +159,9 @@ fn every_call_on_an_inherited_handle_says_so() {
         mi7::remove_in(&stage.path, "c").unwrap();
     }
 }
+
+/// What a child does with it.
+type Deed = fn(Everything<'_>);
 
 /// All that a thread can hold of a channel.
 struct Everything<'a> {
@@ -203,7 +206,7 @@ impl<'a> Everything<'a> {
 
 #[test]
 fn what_a_child_does_with_what_it_holds_reaches_nobody() {
-    let deeds: &[(&str, fn(Everything<'_>))] = &[
+    let deeds: &[(&str, Deed)] = &[
         ("drop", |everything| drop(everything)),
         ("unwind past", |everything| {
             let unwound = catch_unwind(AssertUnwindSafe(move || {

@@ -319,7 +319,7 @@ fn zeros_that_are_no_value_are_refused() {
     let value = Checked { before: 1, divisor: std::num::NonZeroU32::MIN };
     let mut loan = tx.loan().expect("room");
     loan.write(&value).expect("archives fit");
-    let error = loan.zeroed().err().expect("a zero");
+    let Err(error) = loan.zeroed() else { panic!("zeros are no such message") };
     assert!(error.to_string().contains("`Checked`") && error.to_string().contains("divisor"), "{error}");
     assert!(matches!(loan.send(), Err(mi7::Error::Unwritten)), "what was written before is gone");
     tx.send(&value).expect("room");

@@ -72,10 +72,8 @@ fn a_receiver_follows_a_sender_across_a_gap() {
     check(2, || {
         let (world, mut main, loan) = with_a_message_and_a_loan(2);
         main.give_up(&loan);
-        let actors = [
-            world.act(A, None, |hand| hand.try_sends(&[11, 12])),
-            world.act(B, None, |hand| hand.try_receives(2)),
-        ];
+        let actors =
+            [world.act(A, None, |hand| hand.try_sends(&[11, 12])), world.act(B, None, |hand| hand.try_receives(2))];
         let mut logs = join(actors);
         logs.push(std::mem::take(&mut main.log));
         world.fill_and_settle(logs);
@@ -88,10 +86,7 @@ fn two_receivers_cross_a_gap_at_once() {
         let (world, mut main, loan) = with_a_message_and_a_loan(2);
         main.give_up(&loan);
         main.send(2).unwrap();
-        let actors = [
-            world.act(B, None, |hand| hand.try_receives(2)),
-            world.act(C, None, |hand| hand.try_receives(2)),
-        ];
+        let actors = [world.act(B, None, |hand| hand.try_receives(2)), world.act(C, None, |hand| hand.try_receives(2))];
         let mut logs = join(actors);
         logs.push(std::mem::take(&mut main.log));
         world.fill_and_settle(logs);

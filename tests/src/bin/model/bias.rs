@@ -180,7 +180,10 @@ pub fn cases() -> Vec<Case> {
     let plant = |c: Config, plant, name| Config { plant, name, ..c };
     let long = |c: Config, name| Config { quick: false, name, ..c };
     let all = vec![
-        long(Config { moves: 2, seeks: 1, ..reused }, "bias: a dead holder's entry is taken anew, more moves, 2 deaths"),
+        long(
+            Config { moves: 2, seeks: 1, ..reused },
+            "bias: a dead holder's entry is taken anew, more moves, 2 deaths",
+        ),
         Config { name: "bias: a holder is joined by another, and one dies", ..joined },
         Config { name: "bias: two seek it", ..seeking },
         Config { name: "bias: two seek it, and one dies", deaths: 1, ..seeking },
@@ -189,7 +192,11 @@ pub fn cases() -> Vec<Case> {
         Config { name: "bias: a dead holder's entry is taken anew, two recover, 2 deaths", ..two_reapers },
         plant(reused, Plant::RecoverTriesOnce, "planted: a bias that was revoked meanwhile is not recovered"),
         plant(reused, Plant::EntryGivenBackFirst, "planted: an entry is given back before its bias is recovered"),
-        plant(two_reapers, Plant::RecoverDoesNotAsk, "planted: a bias is recovered without asking whether its holder lives"),
+        plant(
+            two_reapers,
+            Plant::RecoverDoesNotAsk,
+            "planted: a bias is recovered without asking whether its holder lives",
+        ),
         plant(joined, Plant::HolderDoesNotLook, "planted: a holder does not look whether the bias is its own"),
         plant(joined, Plant::RevokerDoesNotWait, "planted: a revoker does not wait for the holder"),
         plant(joined, Plant::DeadHolderWaitedFor, "planted: a revoker waits for a dead holder"),

@@ -189,7 +189,7 @@ impl Turn<'_> {
         }
     }
 
-    fn to_recover(&mut self, w: Word) {
+    fn begin_recovery(&mut self, w: Word) {
         if w.phase == Writing {
             self.q().back_free = Pc::RecoverNext;
             self.go(Pc::FreeFree);
@@ -254,7 +254,7 @@ impl Turn<'_> {
                     self.q().word = w;
                     self.go(Pc::RecoverDead);
                     if self.plant(Plant::RecoverDoesNotAskAgain) {
-                        self.to_recover(w);
+                        self.begin_recovery(w);
                     }
                 } else {
                     self.next_slot();
@@ -262,7 +262,7 @@ impl Turn<'_> {
             }
             Pc::RecoverDead => {
                 if p.name == p.e + 1 || self.dead(p.e + 1) {
-                    self.to_recover(p.word);
+                    self.begin_recovery(p.word);
                 } else {
                     self.q().spared = !self.plant(Plant::EntryFreedThoughSpared);
                     self.q().word = Word::default();

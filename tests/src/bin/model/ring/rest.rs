@@ -19,7 +19,7 @@ pub(super) fn broken(c: &Config, s: &State) -> Option<String> {
         return None;
     }
     // Who acts is somebody who has an entry, and does nothing else meanwhile.
-    let Some(actor) = s.p.iter().position(|p| p.alive && p.name != 0) else { return None };
+    let actor = s.p.iter().position(|p| p.alive && p.name != 0)?;
     let pending = |phase: Phase| {
         let slots = s.slots.iter().zip(0u8..).take(c.slots as usize);
         let positions = slots.filter(move |(slot, _)| slot.word.phase == phase);
