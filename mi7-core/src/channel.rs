@@ -285,7 +285,7 @@ impl Channel {
     }
 
     /// Whether it was opened by a process that this one is a forked child of. Its memory is private then, and nothing
-    /// that is done with it reaches anybody: see [`crate::fork`].
+    /// that is done with it reaches anybody: see the module `fork`.
     #[inline]
     pub fn is_inherited(&self) -> bool {
         self.forks != fork::count()

@@ -57,9 +57,8 @@ impl Expansion<'_> {
     /// Nobody knows where the fields of a native enum's variant lie: its native value is built as a whole.
     fn enum_pieces(&self, variants: &[Variant<'_>]) -> TokenStream {
         let Self { krate, private, .. } = self;
-        let arms = variants.iter().map(|variant| {
+        let arms = variants.iter().enumerate().map(|(number, variant)| {
             let ident = variant.ident;
-            let tag = self.tag(variant);
             let layouts = self.layouts(variant);
             let types = variant.fields.iter().map(|field| field.ty);
             let members = variant.fields.iter().map(|field| &field.member);
@@ -68,7 +67,13 @@ impl Expansion<'_> {
             let indices = 0..variant.fields.len();
             quote! {
                 Self::#ident { #(#members: #names),* } => {
-                    unsafe { #private::archive_tag(__mi7_archive, #tag) };
+                    unsafe {
+                        // The user's discriminant stands once in the expansion, so that its mistakes are reported once.
+                        #private::archive_tag(
+                            __mi7_archive,
+                            const { #private::tag_of(&<Self as #krate::ShmMessage>::SCHEMA, #number) },
+                        )
+                    };
                     #(unsafe {
                         #private::Measure::<#types>::__mi7_archive_field(
                             #names,

@@ -255,6 +255,15 @@ pub trait Unmeasured {
 
 impl<T: ?Sized> Unmeasured for Measure<T> {}
 
+/// The tag of an enum's variant, by the number of the variant.
+#[must_use]
+pub const fn tag_of(schema: &Schema, number: usize) -> u8 {
+    match schema.kind {
+        Kind::Enum(variants) if number < variants.len() => variants[number].tag,
+        _ => 0,
+    }
+}
+
 /// Writes the tag of an archived enum.
 ///
 /// # Safety
