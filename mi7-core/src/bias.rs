@@ -155,7 +155,7 @@ impl<'a> Bias<'a> {
         }
     }
 
-    /// Waits until the holder is not busy.
+    /// Waits until the holder is not busy, or no longer the holder.
     fn wait_for(self, bias: u64, dead: &dyn Fn(Owner) -> bool) -> bool {
         for _ in 0..ASKS {
             for _ in 0..LOOKS {
@@ -165,7 +165,8 @@ impl<'a> Bias<'a> {
                 }
                 spin_loop();
             }
-            if dead(Owner(bias as u8)) {
+            // A dead holder stays busy, and its entry may be another's by now, who lives: so look at the word too.
+            if self.word.load(Ordering::Acquire) & !REVOKED != bias || dead(Owner(bias as u8)) {
                 return true;
             }
             #[cfg(not(loom))]

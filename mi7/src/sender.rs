@@ -265,7 +265,7 @@ impl<T: ShmMessage> Loan<'_, T> {
     /// let mut loan = tx.loan()?;
     /// let frame = loan.zeroed()?;
     /// frame.number = 7.into();
-    /// for brightness in 0..640 * 480 {
+    /// for brightness in 0..640 * 480_u32 {
     ///     frame.pixels.try_push(&brightness)?;
     /// }
     /// loan.send()?;

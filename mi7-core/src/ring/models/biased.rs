@@ -9,6 +9,8 @@
 use super::*;
 use crate::sync::{AtomicU32, fence};
 
+mod reused;
+
 /// One end of a channel, and who is counted in at it.
 struct End {
     world: Arc<World>,

@@ -62,6 +62,7 @@ enum Pc {
     Revoke,
     SetRevoked,
     Wait,
+    LookWhetherCleared,
     AskWhetherDead,
     Clear,
     // Channel::seek_bias
@@ -131,8 +132,6 @@ enum Plant {
     EntryGivenBackFirst,
     HolderDoesNotLook,
     RevokerDoesNotWait,
-    DeadHolderWaitedFor,
-    ClearedByStore,
     TakerDoesNotLookAgain,
     NewcomerRevokesFirst,
 }
@@ -177,6 +176,7 @@ pub fn cases() -> Vec<Case> {
     let leaving = Config { late_movers: 1, reapers: 0, seeks: 1, leave: true, ..PLAIN };
     let reused = Config { movers: 2, idlers: 1, moves: 1, deaths: 2, ..PLAIN };
     let two_reapers = Config { reapers: 2, movers: 1, ..reused };
+    let slow = Config { late_movers: 1, moves: 2, seeks: 1, deaths: 1, ..PLAIN };
     let plant = |c: Config, plant, name| Config { plant, name, ..c };
     let long = |c: Config, name| Config { quick: false, name, ..c };
     let all = vec![
@@ -190,17 +190,15 @@ pub fn cases() -> Vec<Case> {
         Config { name: "bias: holders leave, and others take their entries", ..leaving },
         Config { name: "bias: a dead holder's entry is taken anew, 2 deaths", ..reused },
         Config { name: "bias: a dead holder's entry is taken anew, two recover, 2 deaths", ..two_reapers },
+        Config {
+            name: "bias: a dead holder's entry is taken anew by one who seeks it, a recoverer lags behind",
+            ..slow
+        },
         plant(reused, Plant::RecoverTriesOnce, "planted: a bias that was revoked meanwhile is not recovered"),
         plant(reused, Plant::EntryGivenBackFirst, "planted: an entry is given back before its bias is recovered"),
-        plant(
-            two_reapers,
-            Plant::RecoverDoesNotAsk,
-            "planted: a bias is recovered without asking whether its holder lives",
-        ),
+        plant(slow, Plant::RecoverDoesNotAsk, "planted: a bias is recovered without asking whether its holder lives"),
         plant(joined, Plant::HolderDoesNotLook, "planted: a holder does not look whether the bias is its own"),
         plant(joined, Plant::RevokerDoesNotWait, "planted: a revoker does not wait for the holder"),
-        plant(joined, Plant::DeadHolderWaitedFor, "planted: a revoker waits for a dead holder"),
-        plant(seeking, Plant::ClearedByStore, "planted: a revoked bias is cleared without looking whose it is"),
         plant(seeking, Plant::TakerDoesNotLookAgain, "planted: a taker does not look again who is counted in"),
         plant(seeking, Plant::NewcomerRevokesFirst, "planted: a newcomer counts itself in after it revoked"),
     ];

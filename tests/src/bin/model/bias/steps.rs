@@ -180,9 +180,11 @@ pub(super) fn act(c: &Config, s: &State, i: usize, out: &mut Vec<State>) -> Resu
             }
         }
         Pc::Wait if s.busy != p.word.ticket || c.plant == Plant::RevokerDoesNotWait => q.pc = Pc::Clear,
-        Pc::Wait => q.pc = Pc::AskWhetherDead,
+        Pc::Wait => q.pc = Pc::LookWhetherCleared,
+        Pc::LookWhetherCleared if s.word != p.word => q.pc = Pc::Clear,
+        Pc::LookWhetherCleared => q.pc = Pc::AskWhetherDead,
         Pc::AskWhetherDead => {
-            if dead(p.word.owner) && c.plant != Plant::DeadHolderWaitedFor {
+            if dead(p.word.owner) {
                 q.pc = Pc::Clear;
             } else {
                 // It has asked often enough, and says that the end is not to be had.
@@ -197,7 +199,7 @@ pub(super) fn act(c: &Config, s: &State, i: usize, out: &mut Vec<State>) -> Resu
             }
         }
         Pc::Clear => {
-            if s.word == p.word || c.plant == Plant::ClearedByStore {
+            if s.word == p.word {
                 z.word = NOBODYS;
                 leave_revoke(&mut z.p[i]);
             } else {
