@@ -32,7 +32,7 @@ fn configurations() -> Vec<Config> {
     let ending = Config { each: 2, end: 3, put_backs: 1, hint: HintRule::Count, ..closing };
     // Somebody gives a slot up while older messages and loans are there, so that gaps come about.
     let gaps = Config { slots: 3, filled: 1, senders: 2, names: 3, end: 9, give_ups: 1, look_around: false, ..PLAIN };
-    let held = Config { senders: 3, names: 4, filled: 0, ..gaps };
+    let held = Config { filled: 0, ..gaps };
     let dying = Config { deaths: 1, look_around: true, ..gaps };
     let leased = Config { filled: 0, senders: 1, receivers: 2, each: 4, give_ups: 0, ..gaps };
     let closed = Config { closer: true, ..gaps };
@@ -62,15 +62,21 @@ fn configurations() -> Vec<Config> {
             Config { deaths: 1, ..forgetting },
             "capacity 2, 2:1, a sender forgets a claim and leaves, a new one takes its name, 1 death",
         ),
-        q(gaps, "gaps, configuration one"),
-        q(Config { filled: 2, ..gaps }, "gaps, configuration two"),
-        q(Config { filled: 2, give_ups: 2, senders: 1, names: 2, ..gaps }, "gaps, configuration three"),
-        q(Config { filled: 1, each: 2, senders: 1, receivers: 2, ..gaps }, "gaps, configuration four"),
-        q(held, "gaps, configuration five"),
-        q(dying, "gaps, configuration six"),
-        q(leased, "gaps, configuration seven"),
-        q(closed, "gaps, configuration eight"),
-        q(Config { slots: 2, ..gaps }, "gaps, configuration nine"),
+        q(gaps, "gaps: 3 slots, a message there, 2 senders, one gives up"),
+        q(Config { filled: 2, ..gaps }, "gaps: 3 slots, 2 messages there, 2 senders, one gives up"),
+        q(
+            Config { filled: 2, give_ups: 2, senders: 1, names: 2, ..gaps },
+            "gaps: 3 slots, 2 messages there, a sender gives up twice",
+        ),
+        q(
+            Config { filled: 1, each: 2, senders: 1, receivers: 2, ..gaps },
+            "gaps: 3 slots, a message there, 1:2, a sender gives up",
+        ),
+        q(held, "gaps: 3 slots, nothing there, 2 senders, one gives up"),
+        q(dying, "gaps: 3 slots, a message there, 2 senders, one gives up, 1 death"),
+        q(leased, "gaps: 3 slots, 1:2, 4 messages, leases passed over"),
+        q(closed, "gaps: 3 slots, a message there, one gives up, closing"),
+        q(Config { slots: 2, ..gaps }, "gaps: 2 slots, a message there, 2 senders, one gives up"),
         q(one_to_one, "capacity 1, 1:1, 3 messages, giving up, putting back, 1 death"),
         q(Config { slots: 2, ..one_to_one }, "capacity 2, 1:1, the same"),
         q(two_receivers, "capacity 1, 1:2, 2 messages, putting back, 1 death"),
