@@ -37,7 +37,15 @@ const PARTS: &[(&str, &[&str])] = &[
 ];
 
 /// At these, the message was let go of already, though the victim had no time to say so.
-const LET_GO: &[&str] = &["message released", "senders rung"];
+///
+/// A release rings for senders, and so a bell is rung after it too.
+const LET_GO: &[&str] = &[
+    "message released",
+    "senders rung",
+    "bell rung, nobody woken",
+    "door chosen, not knocked at",
+    "task chosen, not woken",
+];
 
 /// How long the living may be held up by the dead. The aim is 200 ms; a loaded machine is given time.
 const PATIENCE: Duration = Duration::from_secs(3);
