@@ -5,6 +5,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
@@ -13,8 +14,6 @@ use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
 const DAEMON: &str = env!("CARGO_BIN_EXE_daemon");
-/// A user with no rights of its own.
-const NOBODY: u32 = 65534;
 /// Far longer than anything here takes.
 const LONG: Duration = Duration::from_secs(60);
 
@@ -30,8 +29,8 @@ fn add(path: &Path) {
     fs::write(path, "one\n").expect("a file");
 }
 
-/// The program where a user without rights can run it, and that user's command.
-struct Program(TempDir);
+/// The program where a user without rights can run it, and that user, who is nobody else's.
+struct Program(TempDir, u32);
 
 impl Program {
     fn new() -> Self {
@@ -39,14 +38,16 @@ impl Program {
         // By another process: a child that is forked while this one writes to it could not run it.
         let copied = Command::new("cp").arg(DAEMON).arg(directory.path().join("daemon")).status();
         assert!(copied.expect("cp").success());
-        Program(directory)
+        static USERS: AtomicU32 = AtomicU32::new(0);
+        let user = 2_000_000 + std::process::id() % 100_000 * 10 + USERS.fetch_add(1, Ordering::Relaxed);
+        Program(directory, user)
     }
 
     fn command(&self, program: &str) -> Command {
         let copy = self.0.path().join("daemon");
         let mut command = Command::new(if program == "daemon" { copy.as_path() } else { Path::new(program) });
         if rustix::process::geteuid().is_root() {
-            command.uid(NOBODY).gid(NOBODY);
+            command.uid(self.1).gid(self.1);
         }
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         command
@@ -57,6 +58,13 @@ impl Program {
         let output = self.command("find").arg(path).args(["-type", "f"]).output().expect("find");
         let lines = |bytes: &[u8]| String::from_utf8_lossy(bytes).lines().count();
         (lines(&output.stdout), lines(&output.stderr))
+    }
+}
+
+impl Drop for Program {
+    fn drop(&mut self) {
+        // Where the user's channels were.
+        let _ = fs::remove_dir(format!("/dev/shm/mi7-{}", self.1));
     }
 }
 
